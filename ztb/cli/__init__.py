@@ -1,0 +1,1 @@
+"""``ztb``, the operator's command: one file for each noun."""

@@ -1,0 +1,1 @@
+"""The shore towards this machine: configuration, secrets, clock, logs, locks."""

@@ -1,0 +1,1 @@
+"""The canary ladder: rungs, criteria, evidence, verdict and bundle."""

@@ -1,0 +1,1 @@
+"""Opinion: pure trading policies and their indicators, found by the entry point group ``ztb.policies``."""

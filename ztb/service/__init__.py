@@ -1,0 +1,1 @@
+"""The daemon: it composes the rooms below, and owns the only asyncio loop."""

@@ -1,0 +1,1 @@
+"""What must survive: the hash-chained journal, checkpoints, evidence, and tapes of market data."""

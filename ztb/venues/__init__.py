@@ -1,0 +1,1 @@
+"""The shore towards exchanges: one port, and an adapter for each venue."""

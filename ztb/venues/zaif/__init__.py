@@ -1,0 +1,1 @@
+"""Zaif (spot), as its public documents and clients describe it."""
