@@ -1,0 +1,152 @@
+"""The command ``ztb NOUN [VERB] ...``: finds the noun, runs its handler, shows the result or the error.
+
+Only the module of the noun that was asked for is imported, so that every command starts in milliseconds. No error
+reaches the operator as a stack trace (``ZTB_DEBUG=1`` shows it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from ztb import __version__
+from ztb.cli.progress import set_silent
+from ztb.cli.result import Result, Subparsers, error_envelope, result_envelope
+from ztb.core.error import UsageError, ZtbError
+
+NOUNS: Final[dict[str, tuple[str, str]]] = {
+    # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
+}
+"""One line for each noun, in the order of ``ztb --help``."""
+
+EXIT_INTERNAL: Final = 70
+EXIT_INTERRUPTED: Final = 130
+EXIT_BROKEN_PIPE: Final = 141
+
+
+class InternalError(ZtbError):
+    """An exception that nobody expected: a defect of ztb."""
+
+    exit_code = EXIT_INTERNAL
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes the global options at every level, and raises usage errors instead of printing them."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - handed on to argparse as they are
+        super().__init__(**options)
+        self.allow_abbrev = False  # an abbreviation could change its meaning when an option is added
+        # No default here: the parser of the verb would overwrite what stood before the noun.
+        common = self.add_argument_group("global options")
+        common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document")
+        common.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress, no warnings")
+        common.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help="say more")
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", remedy=f"see `{self.prog} --help`")
+
+
+def build_parser(noun: str | None) -> argparse.ArgumentParser:
+    """The parser with every noun named, and ``noun`` complete with its verbs."""
+    parser: argparse.ArgumentParser = Parser(prog="ztb", description="Trading appliance for one Debian host.")
+    parser.add_argument("--version", action="version", version=f"ztb {__version__}")
+    nouns: Subparsers = parser.add_subparsers(dest="noun", metavar="NOUN", title="nouns")
+    for name, (module, summary) in NOUNS.items():
+        if name == noun:
+            importlib.import_module(module).register(nouns)
+        else:
+            nouns.add_parser(name, help=summary)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Arguments with ``handler``, ``json``, ``quiet`` and ``verbose`` set; UsageError if there is no such command."""
+    noun = next((word for word in argv if not word.startswith("-")), None)
+    if noun is not None and noun not in NOUNS:
+        near = difflib.get_close_matches(noun, NOUNS, n=1)
+        hint = f"did you mean `ztb {near[0]}`?" if near else f"nouns: {', '.join(NOUNS)}"
+        raise UsageError(f"there is no `ztb {noun}`", remedy=hint)
+    parser = build_parser(noun)
+    args = parser.parse_args(argv)
+    for name, default in (("json", False), ("quiet", False), ("verbose", 0)):
+        vars(args).setdefault(name, default)
+    if not hasattr(args, "handler"):
+        command = "ztb" if noun is None else f"ztb {noun}"
+        raise UsageError(f"`{command}` alone does nothing", remedy=f"see `{command} --help`")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of the command ``argv`` (default: the process's own arguments)."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    as_json = "--json" in words
+    command = " ".join(["ztb", *_command_words(words)])
+    try:
+        try:
+            result = _run(words)
+        except ZtbError as error:
+            return _show_error(command, error, as_json)
+        except (KeyboardInterrupt, BrokenPipeError):
+            raise
+        except Exception as error:
+            remedy = "this is a defect of ztb; ZTB_DEBUG=1 shows where it happened"
+            wrapped = InternalError(f"internal error: {type(error).__name__}: {error}", remedy=remedy)
+            wrapped.__cause__ = error
+            return _show_error(command, wrapped, as_json)
+        return _show_result(command, result, as_json=as_json, quiet="--quiet" in words)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader left (`ztb ... | head`). Python would complain again when it flushes at exit: let it write nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def _run(words: Sequence[str]) -> Result:
+    args = parse(words)
+    set_silent(args.quiet or args.json)
+    result = args.handler(args)
+    assert isinstance(result, Result), f"{args.handler} gave {type(result).__name__}"
+    return result
+
+
+def _command_words(words: Sequence[str]) -> list[str]:
+    """Noun and verb as they stand at the beginning of ``words``, for the envelope."""
+    found: list[str] = []
+    for word in words:
+        if word in ("--json", "--quiet", "-v", "--verbose"):
+            continue
+        if word.startswith("-") or not word.isalpha() or len(found) == 2:
+            break
+        found.append(word)
+    return found
+
+
+def _show_result(command: str, result: Result, *, as_json: bool, quiet: bool) -> int:
+    if as_json:
+        print(result_envelope(command, result), flush=True)
+        return result.exit_code
+    if result.text:
+        print(result.text, flush=True)
+    if not quiet:
+        for warning in result.warnings:
+            print(f"ztb: warning: {warning}", file=sys.stderr)
+    return result.exit_code
+
+
+def _show_error(command: str, error: ZtbError, as_json: bool) -> int:
+    if os.environ.get("ZTB_DEBUG"):
+        traceback.print_exception(error)
+    if as_json:
+        print(error_envelope(command, error), flush=True)
+        return error.exit_code
+    print(f"ztb: error: {error.message}", file=sys.stderr)
+    if error.remedy:
+        print(f"  remedy: {error.remedy}", file=sys.stderr)
+    return error.exit_code
