@@ -1,0 +1,141 @@
+"""The pre-trade limits: one path, one order of checks, one fixed reason code for each refusal.
+
+A limit is exceeded when a value is strictly greater than it. Working orders count at their worst case, orders of
+unknown fate included: the sum of what is held and of all that may still fill must stay within the limit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from ztb.core.instrument import BUY, Instrument
+from ztb.core.money import PPM
+from ztb.core.order import Order, OrderState
+
+MINUTE_NS: Final = 60_000_000_000
+
+REASONS: Final[dict[str, str]] = {
+    "order_unknown": "an order of unknown fate blocks new exposure in its instrument until the venue tells",
+    "open_orders": "as many orders as allowed are working",
+    "no_market_data": "no price was seen yet",
+    "stale_market_data": "the last price is older than allowed",
+    "below_minimum": "smaller than the venue's smallest order",
+    "above_maximum": "larger than the venue's largest order",
+    "order_size": "larger than the order size limit",
+    "order_notional": "worth more than the notional limit of one order",
+    "position_size": "position, with everything that may still fill, above its limit",
+    "position_notional": "position value, with everything that may still fill, above its limit",
+    "orders_per_minute": "as many orders as allowed were made in the last 60 seconds",
+    "price_collar": "the limit price is too far from the last price",
+    "nothing_to_sell": "spot: this bot holds nothing of it",
+    "nothing_to_reduce": "reduce-only: there is no position to shrink",
+}
+"""Every refusal of this file; those of the emergency controls stand in ``control.REFUSALS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Account-wide limits; sizes in lots, money in the account's smallest unit, ratios in ppm, times in ns."""
+
+    order_lots_max: int
+    position_lots_max: int
+    order_notional_max: int
+    position_notional_max: int
+    daily_loss_max: int
+    drawdown_ppm_max: int
+    orders_per_minute_max: int
+    open_orders_max: int
+    price_collar_ppm: int
+    stale_ns_max: int
+    order_ttl_ns: int
+    """A resting order is cancelled when it is older than this."""
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"limit {name} must be positive")
+
+
+class RateWindow:
+    """How many orders were made within the last true 60 seconds."""
+
+    __slots__ = ("made_ns",)
+
+    def __init__(self) -> None:
+        self.made_ns: deque[int] = deque()
+
+    def count(self, now_ns: int) -> int:
+        """Orders made after ``now_ns`` minus one minute."""
+        made_ns = self.made_ns
+        while made_ns and made_ns[0] <= now_ns - MINUTE_NS:
+            made_ns.popleft()
+        return len(made_ns)
+
+    def add(self, now_ns: int) -> None:
+        """Count one order; the window is bounded by the limit that is checked before."""
+        self.made_ns.append(now_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An order as it would be sent, and the market that it was made for."""
+
+    instrument: Instrument
+    side: int
+    lots: int
+    price: int
+    last_price: int
+    last_ns: int
+    reduce_only: bool
+
+
+def refusal(
+    proposal: Proposal, *, limits: Limits, held_lots: int, working: list[Order], rate: RateWindow, now_ns: int
+) -> str:
+    """The reason code of the first limit that ``proposal`` would break, or "" when it may go.
+
+    ``working`` are all orders of the account that are not terminal, unknown ones included.
+    """
+    p = proposal
+    if p.last_price <= 0:
+        return "no_market_data"
+    if now_ns - p.last_ns > limits.stale_ns_max:
+        return "stale_market_data"
+    same = [order for order in working if order.instrument == p.instrument.symbol]
+    if not p.reduce_only and any(order.state is OrderState.UNKNOWN for order in same):
+        return "order_unknown"
+    if len(working) + 1 > limits.open_orders_max:
+        return "open_orders"
+    if p.lots < p.instrument.lots_min:
+        return "below_minimum"
+    if p.lots > p.instrument.lots_max:
+        return "above_maximum"
+    if p.lots > limits.order_lots_max:
+        return "order_size"
+    if p.instrument.notional(p.price, p.lots) > limits.order_notional_max:
+        return "order_notional"
+    worst_lots = abs(worst_case_lots(p.side, held_lots, same) + p.side * p.lots)
+    if worst_lots > abs(held_lots):
+        if worst_lots > limits.position_lots_max:
+            return "position_size"
+        if p.instrument.notional(max(p.price, p.last_price), worst_lots) > limits.position_notional_max:
+            return "position_notional"
+    if rate.count(now_ns) + 1 > limits.orders_per_minute_max:
+        return "orders_per_minute"
+    if abs(p.price - p.last_price) * PPM > limits.price_collar_ppm * p.last_price:
+        return "price_collar"
+    return ""
+
+
+def worst_case_lots(side: int, held_lots: int, working: list[Order]) -> int:
+    """The position when everything that works on ``side`` fills and nothing on the other side does."""
+    return held_lots + side * sum(order.remaining_lots for order in working if order.side == side)
+
+
+def reducible_lots(side: int, held_lots: int, working: list[Order]) -> int:
+    """How much an order on ``side`` may be at most to shrink the position, never flip it, whatever else fills."""
+    open_lots = -held_lots if side == BUY else held_lots
+    pending = sum(order.remaining_lots for order in working if order.side == side)
+    return max(0, open_lots - pending)

@@ -1,0 +1,108 @@
+"""What order events do to the state: the table moves the order, the ledger books the money.
+
+An event never makes an order; only the engine's own intent (or its record in the journal) does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ztb.core.command import Command, LookUp, Notify
+from ztb.core.event import (
+    CancelFailed,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDurable,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderNotPlaced,
+    OrderRecovered,
+    OrderRejected,
+    OrderSent,
+    OrderUnknown,
+)
+from ztb.core.order import Order, Trigger
+from ztb.core.state import State
+
+SIMPLE_TRIGGERS: Final[dict[type[OrderEvent], Trigger]] = {
+    OrderDurable: Trigger.DURABLE,
+    OrderSent: Trigger.SENT,
+    OrderCancelled: Trigger.CANCEL,
+    OrderExpired: Trigger.EXPIRE,
+    OrderRejected: Trigger.REJECT,
+    OrderUnknown: Trigger.LOSE,
+}
+"""Order events that are one trigger and nothing more."""
+
+
+def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> list[Command]:
+    """Move the order that ``event`` names; returns what the outside has to be asked or told."""
+    if isinstance(event, OrderRecovered):
+        _recover(state, event)
+        return []
+    order = state.orders.get(event.client_id)
+    if order is None:
+        return _without_order(state, event, now_ns)
+    commands: list[Command] = []
+    match event:
+        case OrderFilled():
+            commands = _fill(state, order, event, now_ns)
+        case OrderAccepted():
+            order.accept(event.venue_id)
+        case OrderNotPlaced():
+            if order.filled_lots == 0:
+                order.apply(Trigger.NOT_PLACED)
+        case CancelFailed():
+            order.cancel_asked_ns = 0
+        case _:
+            order.apply(SIMPLE_TRIGGERS[type(event)])
+            if isinstance(event, OrderUnknown) and not order.is_terminal:
+                order.looked_up_ns = now_ns
+                commands = [LookUp(now_ns, order.client_id, order.instrument)]
+    if order.is_terminal:
+        state.working.pop(order.client_id, None)
+    return commands
+
+
+def _recover(state: State, event: OrderRecovered) -> None:
+    state.sequence = max(state.sequence, event.sequence)
+    if event.client_id in state.orders:
+        return
+    order = Order(
+        event.client_id, event.instrument, event.side, event.lots, event.price, event.reduce_only, event.created_ns,
+        event.sequence,
+    )  # fmt: skip
+    state.rate.add(event.created_ns)
+    state.add_order(order)
+
+
+def _without_order(state: State, event: OrderEvent, now_ns: int) -> list[Command]:
+    """An order that we do not know moved: whatever it is, nothing may be opened until people have looked."""
+    state.control.reconciled = False
+    name = type(event).__name__
+    return [Notify(now_ns, "emergency", "order_event_without_order", f"{name} for {event.client_id}")]
+
+
+def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[Command]:
+    was_terminal = order.is_terminal
+    if not order.fill(event.trade_id, event.lots):
+        return []
+    desk = state.desks[order.instrument]
+    state.ledger.fill(
+        order.instrument,
+        side=order.side,
+        lots=event.lots,
+        price=event.price,
+        fee=event.fee,
+        mark=desk.last_price or event.price,
+    )
+    commands: list[Command] = []
+    if was_terminal:
+        text = f"{order.client_id} filled {event.lots} lots after it was {order.state.value}"
+        commands.append(Notify(now_ns, "warning", "late_fill", text))
+    if order.filled_lots > order.lots:
+        state.control.reconciled = False
+        text = f"{order.client_id} filled {order.filled_lots} of {order.lots} lots"
+        commands.append(Notify(now_ns, "emergency", "overfilled", text))
+    return commands

@@ -1,0 +1,125 @@
+"""Everything that the engine remembers, as one value with a canonical hash.
+
+Two engines whose states have the same digest answer every further event alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ztb.core.control import Control
+from ztb.core.error import InvariantBroken
+from ztb.core.guard import Limits, RateWindow
+from ztb.core.instrument import Instrument
+from ztb.core.market import Desk
+from ztb.core.order import Order
+from ztb.core.position import Ledger
+
+SNAPSHOT_VERSION: Final = 1
+FINISHED_ORDERS_MAX: Final = 512
+"""Finished orders stay known this long, so that a late or repeated event still finds its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What an engine is told once: instruments, limits, sizes. Lots, ticks, money units, ppm, ns."""
+
+    instruments: tuple[Instrument, ...]
+    limits: Limits
+    capital: int
+    order_lots: int
+    cross_ppm: int = 1_000
+    """How far beyond the touch an aggressive limit price reaches."""
+    day_offset_ns: int = 0
+    observe: bool = False
+    reduce_only: bool = False
+
+
+class State:
+    """Orders, ledger, controls, markets and counters."""
+
+    __slots__ = (
+        "clock_backsteps", "control", "desks", "epoch", "install", "ledger", "now_ns", "orders", "policy_suspended",
+        "rate", "refused_market_events", "sequence", "working",
+    )  # fmt: skip
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.now_ns = 0
+        self.install = ""
+        self.epoch = 0
+        self.sequence = 0
+        """Of the last client order id; durable, never reused (F-27)."""
+        self.ledger = Ledger(config.instruments, capital=config.capital, day_offset_ns=config.day_offset_ns)
+        self.desks = {i.symbol: Desk(i, self.ledger.positions[i.symbol]) for i in config.instruments}
+        self.orders: dict[str, Order] = {}
+        self.working: dict[str, Order] = {}
+        """Those of ``orders`` that are not terminal."""
+        self.control = Control(observe=config.observe, reduce_only_profile=config.reduce_only)
+        self.rate = RateWindow()
+        self.policy_suspended = ""
+        self.clock_backsteps = 0
+        self.refused_market_events = 0
+
+    def add_order(self, order: Order) -> None:
+        """Keep a new order; the oldest finished ones are forgotten."""
+        if order.client_id in self.orders:
+            raise InvariantBroken(f"client order id {order.client_id} was used before")
+        self.orders[order.client_id] = order
+        if not order.is_terminal:
+            self.working[order.client_id] = order
+        if len(self.orders) - len(self.working) > FINISHED_ORDERS_MAX:
+            oldest = next(client_id for client_id, kept in self.orders.items() if kept.is_terminal)
+            del self.orders[oldest]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint and for the digest."""
+        return {
+            "version": SNAPSHOT_VERSION,
+            "now_ns": self.now_ns,
+            "install": self.install,
+            "epoch": self.epoch,
+            "sequence": self.sequence,
+            "ledger": self.ledger.snapshot(),
+            "markets": {s: [d.last_price, d.last_ns, d.bid, d.ask, d.quote_ns] for s, d in sorted(self.desks.items())},
+            "orders": [order.snapshot() for order in self.orders.values()],
+            "control": self.control.snapshot(),
+            "made_ns": list(self.rate.made_ns),
+            "policy_suspended": self.policy_suspended,
+            "clock_backsteps": self.clock_backsteps,
+            "refused_market_events": self.refused_market_events,
+        }
+
+    def restore(self, plain: dict[str, Any]) -> None:
+        """Take back what ``snapshot`` described, except what every start has to prove anew."""
+        if plain["version"] != SNAPSHOT_VERSION:
+            raise InvariantBroken(f"snapshot version {plain['version']}, this build reads {SNAPSHOT_VERSION}")
+        unknown = sorted(set(plain["markets"]) - set(self.desks))
+        if unknown:
+            raise InvariantBroken(f"the checkpoint holds instruments that the profile does not name: {unknown}")
+        self.now_ns = plain["now_ns"]
+        self.install = plain["install"]
+        self.epoch = plain["epoch"]
+        self.sequence = plain["sequence"]
+        self.ledger.restore(plain["ledger"])
+        for symbol, (last_price, last_ns, bid, ask, quote_ns) in plain["markets"].items():
+            desk = self.desks[symbol]
+            self.desks[symbol] = Desk(
+                desk.instrument, self.ledger.positions[symbol], last_price, last_ns, bid, ask, quote_ns
+            )
+        self.orders = {}
+        self.working = {}
+        for order in plain["orders"]:
+            self.add_order(Order.restored(order))
+        self.control.restore(plain["control"])
+        self.rate.made_ns.clear()
+        self.rate.made_ns.extend(plain["made_ns"])
+        self.clock_backsteps = plain["clock_backsteps"]
+        self.refused_market_events = plain["refused_market_events"]
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical snapshot, as hex."""
+        canonical = json.dumps(self.snapshot(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,344 @@
+"""``Engine.step(event) -> commands``: the whole of trading as one function of state and event.
+
+Everything that decides is below: the market moves the marks, the loss limits are checked on each mark, the policy is
+asked, and what it wants becomes an order or a recorded refusal. No clock, no I/O: time is in the events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from ztb.core.command import Cancel, Command, LookUp, Notify, Place
+from ztb.core.control import PERMITS, REFUSALS
+from ztb.core.error import InvariantBroken
+from ztb.core.event import (
+    Depth,
+    Event,
+    Feed,
+    Kill,
+    OrderUnknown,
+    Pause,
+    Quote,
+    Reconciled,
+    Resume,
+    Started,
+    Stop,
+    Timer,
+    Trade,
+)
+from ztb.core.guard import Proposal, reducible_lots, refusal
+from ztb.core.instrument import SELL
+from ztb.core.lifecycle import apply_order_event
+from ztb.core.market import AMOUNT_MAX, Desk
+from ztb.core.money import PPM
+from ztb.core.order import Order, OrderState
+from ztb.core.policy import HOLD, Decision, Policy
+from ztb.core.state import EngineConfig, State
+
+DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
+"""ts_ns, instrument, action, the policy's reason, its inputs, and the outcome: a client order id or a refusal."""
+
+CLOCK_BACKSTEP_NS_MAX: Final = 1_000_000_000
+"""A larger step back is told to people; time inside the engine never goes back."""
+CANCEL_DEADLINE_NS: Final = 10_000_000_000
+"""A cancel without an answer for this long is looked up at the venue and asked again (F-08)."""
+LOOK_UP_EVERY_NS: Final = 5_000_000_000
+HOUSEKEEPING_NS: Final = 250_000_000
+DECISION_ROWS_MAX: Final = 65_536
+"""Whoever drives the engine takes the rows long before this; a driver that forgets is a bug."""
+
+_NOTHING: Final[tuple[Command, ...]] = ()
+
+
+class Engine:
+    """Deterministic: the same events give the same commands, byte for byte."""
+
+    __slots__ = ("_decisions", "_due_ns", "_floor", "_floor_peak", "config", "policy", "state")
+
+    def __init__(self, config: EngineConfig, policy: Policy) -> None:
+        self.config = config
+        self.policy = policy
+        self.state = State(config)
+        self._decisions: list[DecisionRow] = []
+        self._due_ns = 0
+        self._floor = 0
+        self._floor_peak = 0
+        self._set_floor()
+
+    def take_decisions(self) -> list[DecisionRow]:
+        """Every decision since the last call, with its inputs, its reason and what became of it."""
+        rows = self._decisions
+        self._decisions = []
+        return rows
+
+    @property
+    def decision_count(self) -> int:
+        """Rows that wait to be taken."""
+        return len(self._decisions)
+
+    def step(self, event: Event) -> Sequence[Command]:
+        """Take one event; returns what the outside has to do, in order."""
+        state = self.state
+        now_ns = event.ts_ns
+        if now_ns < state.now_ns:
+            commands = [*self._backstep(now_ns), *self._dispatch(event, state.now_ns)]
+            return commands
+        state.now_ns = now_ns
+        if now_ns >= self._due_ns:
+            due = self._housekeeping(now_ns)
+            return [*due, *self._dispatch(event, now_ns)] if due else self._dispatch(event, now_ns)
+        return self._dispatch(event, now_ns)
+
+    def _dispatch(self, event: Event, now_ns: int) -> Sequence[Command]:
+        match event:
+            case Trade():
+                return self._on_trade(event, now_ns)
+            case Quote():
+                return self._on_quote(event, now_ns)
+            case Depth():
+                return self._on_depth(event, now_ns)
+            case Timer():
+                return _NOTHING
+            case Started():
+                return self._on_started(event, now_ns)
+            case Reconciled():
+                self.state.control.reconciled = event.clean
+                return _NOTHING if event.clean else [Notify(now_ns, "error", "reconciliation_unclean", event.text)]
+            case Feed():
+                severity = "info" if event.connected else "warning"
+                return [Notify(now_ns, severity, "feed_up" if event.connected else "feed_down", event.text)]
+            case Pause():
+                self.state.control.pause(event.until_ns, event.reason)
+                return [Notify(now_ns, "warning", "paused", f"{event.reason} (by {event.source})")]
+            case Kill():
+                return self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
+            case Resume():
+                return self._on_resume(event, now_ns)
+            case Stop():
+                self.state.control.stopping = True
+                return self._cancel_all("stopping", now_ns)
+            case _:
+                commands = apply_order_event(self.state, event, now_ns)
+                return [*commands, *self._check_losses(now_ns)]
+
+    # --- the market ---------------------------------------------------------------------------------------------
+
+    def _on_trade(self, event: Trade, now_ns: int) -> Sequence[Command]:
+        price = event.price
+        desk = self.state.desks.get(event.instrument)
+        # A chained comparison is also false for a NaN, so nothing that is not a number gets past it.
+        if desk is None or not (0 < price < AMOUNT_MAX and 0 < event.lots < AMOUNT_MAX):
+            return self._refuse_market(event, now_ns)
+        desk.last_price = price
+        desk.last_ns = now_ns
+        position = desk.position
+        tripped: Sequence[Command] = _NOTHING
+        if position.lots:
+            ledger = self.state.ledger
+            ledger.mark(event.instrument, price)
+            if ledger.equity < self._floor or ledger.peak > self._floor_peak:
+                tripped = self._check_losses(now_ns)
+        if self.state.policy_suspended:
+            return tripped
+        try:
+            decision = self.policy.on_trade(event, position.lots)
+        except Exception as error:  # a policy is somebody else's code: whatever it raises must not stop the engine
+            return [*tripped, self._suspend_policy(f"{type(error).__name__}: {error}", now_ns)]
+        if decision is None:
+            return tripped
+        acted = self._decide(desk, decision, now_ns)
+        return [*tripped, *acted] if tripped else acted
+
+    def _on_quote(self, event: Quote, now_ns: int) -> Sequence[Command]:
+        desk = self.state.desks.get(event.instrument)
+        if desk is None or not (0 <= event.bid < AMOUNT_MAX and 0 <= event.ask < AMOUNT_MAX):
+            return self._refuse_market(event, now_ns)
+        desk.bid = event.bid
+        desk.ask = event.ask
+        desk.quote_ns = now_ns
+        if self.state.policy_suspended:
+            return _NOTHING
+        try:
+            decision = self.policy.on_quote(event, desk.position.lots)
+        except Exception as error:  # as above
+            return [self._suspend_policy(f"{type(error).__name__}: {error}", now_ns)]
+        return _NOTHING if decision is None else self._decide(desk, decision, now_ns)
+
+    def _on_depth(self, event: Depth, now_ns: int) -> Sequence[Command]:
+        """A snapshot tells the best prices; single level changes are for those who keep a whole book."""
+        desk = self.state.desks.get(event.instrument)
+        if desk is None:
+            return self._refuse_market(event, now_ns)
+        if event.is_snapshot:
+            desk.bid = event.bids[0][0] if event.bids else 0
+            desk.ask = event.asks[0][0] if event.asks else 0
+            desk.quote_ns = now_ns
+        return _NOTHING
+
+    def _refuse_market(self, event: Trade | Quote | Depth, now_ns: int) -> list[Command]:
+        """Nonsense is counted and told once; it moves nothing."""
+        self.state.refused_market_events += 1
+        if self.state.refused_market_events > 1:
+            return []
+        return [Notify(now_ns, "error", "nonsense_market_data", repr(event)[:300])]
+
+    # --- from a wish to an order --------------------------------------------------------------------------------
+
+    def _decide(self, desk: Desk, decision: Decision, now_ns: int) -> Sequence[Command]:
+        if type(decision) is not Decision or decision.action not in (-1, 0, 1):
+            return [self._suspend_policy(f"returned {decision!r:.200}, which is no decision", now_ns)]
+        action, reason, inputs = decision
+        if action == HOLD:
+            self._decisions.append((now_ns, desk.instrument.symbol, action, reason, inputs, ""))
+            return _NOTHING
+        if len(self._decisions) > DECISION_ROWS_MAX:
+            raise InvariantBroken("decision rows are not taken by the driver")
+        outcome, commands = self._propose(desk, action, reason, now_ns)
+        self._decisions.append((now_ns, desk.instrument.symbol, action, reason, inputs, outcome))
+        return commands
+
+    def _propose(self, desk: Desk, side: int, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
+        """The order for a wish, or the code of the refusal: ``(client id or code, commands)``."""
+        state, config = self.state, self.config
+        level = state.control.level(now_ns)
+        permit = PERMITS[level]
+        working = list(state.working.values())
+        lots = config.order_lots
+        reduce_only = side == SELL and not desk.instrument.leveraged
+        if not permit.opening or reduce_only:
+            if not permit.reducing:
+                return REFUSALS[level], _NOTHING
+            same = [order for order in working if order.instrument == desk.instrument.symbol]
+            lots = min(lots, reducible_lots(side, desk.position.lots, same))
+            if lots == 0:
+                return ("nothing_to_sell" if permit.opening else REFUSALS[level]), _NOTHING
+            reduce_only = True
+        limits = config.limits
+        price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
+        proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
+        code = refusal(
+            proposal, limits=limits, held_lots=desk.position.lots, working=working, rate=state.rate, now_ns=now_ns
+        )
+        if code:
+            return code, _NOTHING
+        return self._place(proposal, reason, now_ns)
+
+    def _place(self, proposal: Proposal, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
+        state = self.state
+        if not state.install:
+            raise InvariantBroken("no order before the session has started")
+        state.sequence += 1
+        digest = hashlib.sha256(f"{state.install}:{state.epoch}:{state.sequence}".encode()).hexdigest()
+        client_id = "ztb-" + digest[:20]
+        symbol = proposal.instrument.symbol
+        order = Order(
+            client_id, symbol, proposal.side, proposal.lots, proposal.price, proposal.reduce_only, now_ns,
+            state.sequence,
+        )  # fmt: skip
+        state.add_order(order)
+        state.rate.add(now_ns)
+        self._due_ns = min(self._due_ns, now_ns + HOUSEKEEPING_NS)
+        place = Place(
+            now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason
+        )
+        return client_id, [place]
+
+    def _suspend_policy(self, why: str, now_ns: int) -> Notify:
+        self.state.policy_suspended = why
+        return Notify(now_ns, "error", "policy_suspended", f"{self.policy.name or type(self.policy).__name__}: {why}")
+
+    # --- sessions and emergency controls ------------------------------------------------------------------------
+
+    def _on_started(self, event: Started, now_ns: int) -> list[Command]:
+        """A session begins: nothing is proven yet, and what was working when the last one ended is unknown."""
+        state = self.state
+        state.install = event.install
+        state.epoch = event.epoch
+        state.control.reconciled = False
+        state.control.stopping = False
+        self._set_floor()
+        commands: list[Command] = []
+        for order in list(state.working.values()):
+            commands += apply_order_event(state, OrderUnknown(now_ns, order.client_id, "restart"), now_ns)
+        return commands
+
+    def _on_resume(self, event: Resume, now_ns: int) -> list[Command]:
+        control = self.state.control
+        if not control.reconciled:
+            return [Notify(now_ns, "error", "resume_refused", "orders and fills are not reconciled with the venue")]
+        control.resume()
+        # The losses that led here are accounted for; from now on they are measured from where the operator resumed.
+        self.state.ledger.peak = self.state.ledger.equity
+        self.state.ledger.day_open = self.state.ledger.equity
+        self._set_floor()
+        return [Notify(now_ns, "warning", "resumed", f"{event.reason} (by {event.source})")]
+
+    def _kill(self, *, source: str, reason: str, now_ns: int) -> list[Command]:
+        if not self.state.control.kill(source=source, reason=reason, now_ns=now_ns):
+            return []
+        notice = Notify(now_ns, "emergency", "killed", f"{reason} (by {source})")
+        return [notice, *self._cancel_all("killed", now_ns)]
+
+    def _cancel_all(self, reason: str, now_ns: int) -> list[Command]:
+        return [self._cancel(order, reason, now_ns) for order in self.state.working.values()]
+
+    def _cancel(self, order: Order, reason: str, now_ns: int) -> Cancel:
+        order.cancel_asked_ns = now_ns
+        self._due_ns = min(self._due_ns, now_ns + HOUSEKEEPING_NS)
+        return Cancel(now_ns, order.client_id, order.instrument, order.venue_id, reason)
+
+    # --- losses, time -------------------------------------------------------------------------------------------
+
+    def _set_floor(self) -> None:
+        """The lowest equity that breaks no loss limit (exact: a limit is broken when the loss is strictly above)."""
+        ledger, limits = self.state.ledger, self.config.limits
+        self._floor_peak = ledger.peak
+        self._floor = max(
+            ledger.peak - ledger.peak * limits.drawdown_ppm_max // PPM, ledger.day_open - limits.daily_loss_max
+        )
+
+    def _check_losses(self, now_ns: int) -> list[Command]:
+        """The stop/degrade rules: drawdown aborts (C-44), a daily loss degrades to reduce-only (C-45)."""
+        self._set_floor()
+        ledger, control, limits = self.state.ledger, self.state.control, self.config.limits
+        if ledger.equity >= self._floor:
+            return []
+        if (ledger.peak - ledger.equity) * PPM > limits.drawdown_ppm_max * ledger.peak:
+            return self._kill(source="breaker", reason="max_drawdown_exceeded", now_ns=now_ns)
+        if control.reduce_only_reason:
+            return []
+        control.reduce_only_reason = "daily_loss_limit_exceeded"
+        return [Notify(now_ns, "error", "daily_loss_limit_exceeded", "reduce-only until an operator resumes")]
+
+    def _backstep(self, event_ns: int) -> list[Command]:
+        self.state.clock_backsteps += 1
+        step_ns = self.state.now_ns - event_ns
+        if step_ns <= CLOCK_BACKSTEP_NS_MAX:
+            return []
+        return [Notify(self.state.now_ns, "warning", "clock_went_back", f"by {step_ns} ns; time stands still inside")]
+
+    def _housekeeping(self, now_ns: int) -> list[Command]:
+        """What is due because time passed: a new day, orders too old, cancels and look-ups without an answer."""
+        state = self.state
+        if state.ledger.turn_day(now_ns):
+            self._set_floor()
+        commands: list[Command] = []
+        may_cancel = PERMITS[state.control.level(now_ns)].cancels
+        must_end = state.control.killed or state.control.stopping
+        for order in state.working.values():
+            if order.state is OrderState.UNKNOWN:
+                if now_ns - order.looked_up_ns >= LOOK_UP_EVERY_NS:
+                    order.looked_up_ns = now_ns
+                    commands.append(LookUp(now_ns, order.client_id, order.instrument))
+            elif order.cancel_asked_ns:
+                if now_ns - order.cancel_asked_ns >= CANCEL_DEADLINE_NS:
+                    commands.append(LookUp(now_ns, order.client_id, order.instrument))
+                    commands.append(self._cancel(order, "cancel_unanswered", now_ns))
+            elif may_cancel and (must_end or now_ns - order.created_ns > self.config.limits.order_ttl_ns):
+                commands.append(self._cancel(order, "too_old", now_ns))
+        self._due_ns = (
+            min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS) if state.working else (state.ledger.day_end_ns)
+        )
+        return commands
