@@ -1,0 +1,1 @@
+"""The house rules, held by tests: floors, bans, measures, linters, dependencies, licences."""
