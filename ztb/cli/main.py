@@ -22,6 +22,7 @@ from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
     # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
+    "config": ("ztb.cli.config", "show and check profiles"),
 }
 """One line for each noun, in the order of ``ztb --help``."""
 

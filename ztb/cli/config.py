@@ -1,0 +1,78 @@
+"""``ztb config``: what holds in the end and where it came from, whether a profile is sound, which keys there are."""
+
+from __future__ import annotations
+
+import argparse
+
+from ztb.cli.options import add_profile_options, profile_from
+from ztb.cli.result import Result, Subparsers
+from ztb.host import schema
+from ztb.host.profile import Profile
+
+
+def register(subparsers: Subparsers) -> None:
+    """Adds ``ztb config show|check|keys``."""
+    parser = subparsers.add_parser("config", help="show and check profiles")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    show = verbs.add_parser("show", help="every effective value and its source")
+    check = verbs.add_parser("check", help="whether the profile is sound; exit code 78 if not")
+    keys = verbs.add_parser("keys", help="every key with its meaning, range and default")
+    for verb in (show, check):
+        add_profile_options(verb)
+    show.set_defaults(handler=show_profile)
+    check.set_defaults(handler=check_profile)
+    keys.set_defaults(handler=list_keys)
+
+
+def show_profile(args: argparse.Namespace) -> Result:
+    """Every value with its source, aligned."""
+    loaded = profile_from(args)
+    values = loaded.effective()
+    width = max(map(len, values))
+    shown = {key: _text(value) for key, value in values.items()}
+    value_width = max(map(len, shown.values()))
+    lines = [f"{key:{width}}  {shown[key]:{value_width}}  {loaded.sources[key]}" for key in values]
+    data = {
+        "profile": loaded.name,
+        "digest": loaded.digest,
+        "armed": loaded.profile.armed,
+        "values": {key: {"value": value, "source": loaded.sources[key]} for key, value in values.items()},
+    }
+    text = "\n".join([*lines, "", f"digest {loaded.digest}", _armed_text(loaded.profile)])
+    return Result(data, text, warnings=loaded.warnings)
+
+
+def check_profile(args: argparse.Namespace) -> Result:
+    """Raises ConfigError for an unsound profile, with every finding; else says which files were read."""
+    loaded = profile_from(args)
+    files = [str(path) for path in loaded.files]
+    data = {"profile": loaded.name, "files": files, "digest": loaded.digest, "armed": loaded.profile.armed}
+    text = f"profile {loaded.name} is sound: {', '.join(files)}\n{_armed_text(loaded.profile)}"
+    return Result(data, text, warnings=loaded.warnings)
+
+
+def list_keys(args: argparse.Namespace) -> Result:
+    """The reference of every key, as `docs/configuration.md` has it."""
+    rows = [
+        {
+            "key": schema.dotted(key),
+            "allowed": schema.allowed(key),
+            "default": schema.default(key),
+            "meaning": field.description or "",
+        }
+        for key, field in schema.fields().items()
+    ]
+    lines = [f"{row['key']}\n    {row['meaning']}\n    {row['allowed']}; {row['default']}" for row in rows]
+    return Result({"keys": rows}, "\n".join(lines))
+
+
+def _text(value: int | str | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if value != "" else '""'
+
+
+def _armed_text(profile: Profile) -> str:
+    if not profile.armed:
+        return "not armed: no order is sent"
+    return "armed: orders go to " + ("the built-in exchange" if profile.venue.simulator else profile.venue.rest_url)

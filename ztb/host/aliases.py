@@ -1,0 +1,105 @@
+"""The environment variables of the systems that ztb replaces, and what they mean here (A-42, B-04, E-23 to E-26).
+
+An alias whose text has no meaning is an error: a risk limit that somebody set must never be ignored in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from ztb.core.error import AmountError
+from ztb.core.money import decimal_from_text
+
+Key = tuple[str, ...]
+Settings = dict[Key, object]
+Convert = Callable[[str, Decimal], Settings]
+"""From the variable's text and the capital to settings. ValueError, with what is allowed, if it has no meaning."""
+
+LEVERAGE_MAX: Final = 1
+"""ztb trades spot: nothing is borrowed."""
+
+VENUES: Final[dict[str, Settings]] = {
+    "zaif": {("venue", "name"): "zaif", ("venue", "simulator"): False},
+    "simulator": {("venue", "simulator"): True},
+    "paper": {("venue", "simulator"): True},
+}
+"""What EXCHANGE names. Paper means the built-in exchange: real wire, play money."""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """One variable; ``meaning`` is for the documentation."""
+
+    convert: Convert
+    meaning: str
+
+
+def _exchange(text: str, capital: Decimal) -> Settings:
+    if text not in VENUES:
+        raise ValueError(f"one of {', '.join(VENUES)}")
+    return dict(VENUES[text])
+
+
+def _switch(key: Key, when_1: object, when_0: object) -> Convert:
+    def convert(text: str, capital: Decimal) -> Settings:
+        if text not in ("0", "1"):
+            raise ValueError("0 or 1")
+        return {key: when_1 if text == "1" else when_0}
+
+    return convert
+
+
+def _positive(text: str) -> Decimal:
+    try:
+        value = decimal_from_text(text)
+    except AmountError:
+        value = Decimal(0)
+    if value <= 0:
+        raise ValueError("a number above 0")
+    return value
+
+
+def _amount(key: Key) -> Convert:
+    return lambda text, capital: {key: _positive(text)}
+
+
+def _fraction_of_capital(key: Key) -> Convert:
+    def convert(text: str, capital: Decimal) -> Settings:
+        fraction = _positive(text)
+        if fraction > 1:
+            raise ValueError("a fraction: above 0 and at most 1 (0.01 is one per cent)")
+        return {key: fraction * capital}
+
+    return convert
+
+
+def _leverage(text: str, capital: Decimal) -> Settings:
+    if _positive(text) > LEVERAGE_MAX:
+        raise ValueError(f"at most {LEVERAGE_MAX}: ztb trades spot")
+    return {}
+
+
+ALIASES: Final[dict[str, Alias]] = {
+    "EXCHANGE": Alias(_exchange, "`zaif`: venue.name, venue.simulator = false; `paper`, `simulator`: true"),
+    "DRY_RUN": Alias(
+        _switch(("mode", "execute_orders"), False, True),
+        "1: mode.execute_orders = false; 0: true (mode.live_http_enabled stays as the profile says)",
+    ),
+    "TEST_MODE": Alias(_switch(("venue", "simulator"), True, False), "1: venue.simulator = true; 0: false"),
+    "RISK_DAILY_LOSS_LIMIT": Alias(_amount(("limits", "daily_loss_max")), "limits.daily_loss_max"),
+    "RISK_DAILY_LOSS_LIMIT_PCT": Alias(
+        _fraction_of_capital(("limits", "daily_loss_max")), "limits.daily_loss_max as a fraction of sizing.capital"
+    ),
+    "RISK_MAX_POSITION_PCT_PER_SYMBOL": Alias(
+        _fraction_of_capital(("limits", "position_notional_max")),
+        "limits.position_notional_max as a fraction of sizing.capital",
+    ),
+    "RISK_REDUCE_ONLY_MODE": Alias(
+        _switch(("mode", "trading"), "reduce_only", "normal"), "mode.trading: 1 is reduce_only, 0 is normal"
+    ),
+    "RISK_MAX_LEVERAGE": Alias(_leverage, "sets nothing: spot has no leverage; above 1 is refused"),
+}
+"""Every alias; other variables that begin with RISK_ are refused."""

@@ -1,0 +1,176 @@
+"""What a profile may say: every key with its type, range, default and meaning.
+
+The models are strict, frozen and know no extra keys; ``ztb.host.config`` fills them. A key stands here only while
+something reads it. Money is in the account currency (the quote currency of the instrument), sizes in base units.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ztb.core.error import AmountError
+from ztb.core.money import decimal_from_text
+
+MONEY_MAX: Final = Decimal(10) ** 12
+"""Larger sums are typing errors."""
+
+SIZE_MAX: Final = Decimal(10) ** 6
+SECONDS_HOUR: Final = 3_600
+SECONDS_DAY: Final = 86_400
+
+
+DECIMAL_PLACES_MAX: Final = 18
+"""No exchange counts finer."""
+
+
+def _amount(value: object) -> object:
+    """Exact Decimal of the text or number of a file; tomllib is told to read numbers as Decimal, so none is rounded."""
+    if isinstance(value, str):
+        try:
+            value = decimal_from_text(value)
+        except AmountError as error:
+            raise ValueError(str(error)) from None
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if isinstance(value, Decimal) and value.is_finite() and int(value.as_tuple().exponent) < -DECIMAL_PLACES_MAX:
+        raise ValueError(f"more than {DECIMAL_PLACES_MAX} decimal places")
+    return value
+
+
+_Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Money = Annotated[_Amount, Field(gt=0, le=MONEY_MAX)]
+Size = Annotated[_Amount, Field(gt=0, le=SIZE_MAX)]
+Percent = Annotated[_Amount, Field(gt=0, le=100)]
+Kind = Literal["demo", "paper", "canary", "live"]
+Seconds = Annotated[int, Field(ge=1, le=SECONDS_HOUR)]
+
+
+class Section(BaseModel):
+    """Base of every section."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Venue(Section):
+    """Where the market data comes from and the orders go."""
+
+    name: Literal["zaif"] = Field(description="the exchange, and so the wire protocol")
+    instrument: str = Field(pattern=r"^[a-z0-9]{2,12}_[a-z]{2,6}$", description="what is traded, as base_quote")
+    simulator: bool = Field(default=False, description="start the built-in exchange and trade there")
+    tape: str = Field(
+        default="", description="recorded market of the built-in exchange: a file, or a name in the package's data"
+    )
+    rest_url: str = Field(default="https://api.zaif.jp", description="base of the REST interface")
+    stream_url: str = Field(default="wss://ws.zaif.jp/stream", description="the market stream")
+    fee_currency: str = Field(
+        default="jpy", pattern=r"^[a-z]{2,6}$", description="the currency in which the exchange takes its fees"
+    )
+
+
+class Policy(Section):
+    """Which trading policy decides, and with which parameters."""
+
+    name: str = Field(min_length=1, max_length=64, description="the policy; `ztb policy list` names them")
+    parameters: dict[str, int | str | bool] = Field(
+        default_factory=dict, description="its parameters; the policy itself knows names and ranges"
+    )
+
+
+class Sizing(Section):
+    """How much one decision trades."""
+
+    order_size: Size = Field(description="size of one order")
+    capital: Money = Field(description="what the bot may account with; losses and drawdown are measured against it")
+
+
+class Limits(Section):
+    """No order leaves that would break one of these. A limit is broken by a value above it."""
+
+    order_size_max: Size = Field(description="one order")
+    order_notional_max: Money = Field(description="value of one order")
+    position_max: Size = Field(description="position, with everything that may still fill")
+    position_notional_max: Money = Field(description="value of the position, with everything that may still fill")
+    daily_loss_max: Money = Field(description="loss since the start of the trading day, realised and not")
+    drawdown_max_pct: Percent = Field(description="fall of the equity below its peak")
+    orders_per_minute_max: int = Field(ge=1, le=600, description="orders in any 60 seconds")
+    open_orders_max: int = Field(ge=1, le=100, description="orders that work at one time")
+    price_collar_pct: Annotated[_Amount, Field(gt=0, le=10)] = Field(
+        description="distance of an order's price from the last price"
+    )
+    stale_after_seconds: Seconds = Field(description="age of the last price at which nothing is ordered any more")
+    order_ttl_seconds: Annotated[int, Field(ge=1, le=SECONDS_DAY)] = Field(
+        description="a resting order is cancelled when it is older"
+    )
+
+
+class Mode(Section):
+    """What the trader may do at all."""
+
+    trading: Literal["normal", "reduce_only", "observe"] = Field(
+        default="observe", description="open and close positions, only shrink them, or only watch"
+    )
+    execute_orders: bool = Field(default=False, description="first key of arming: orders may be sent")
+    live_http_enabled: bool = Field(
+        default=False, description="second key of arming: they may be sent to an exchange other than the built-in one"
+    )
+    stop_policy: Literal["cancel", "flatten", "leave"] = Field(
+        description="on a stop: cancel working orders, also close the position, or leave both"
+    )
+
+
+class Risk(Section):
+    """How losses are counted."""
+
+    day_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = Field(
+        default=540, description="the trading day begins at midnight of UTC plus this (540: Japan)"
+    )
+
+
+class State(Section):
+    """What is kept, and where."""
+
+    directory: str = Field(default="", description="state directory; empty: by the rules of this page")
+    checkpoint_seconds: Seconds = Field(default=60, description="pause between two checkpoints of the engine's state")
+
+
+class Service(Section):
+    """The rhythm of the daemon."""
+
+    reconcile_seconds: Seconds = Field(default=60, description="pause between two comparisons with the exchange")
+    timer_ms: Annotated[int, Field(ge=10, le=10_000)] = Field(
+        default=250, description="pause between two timer events of the engine"
+    )
+    poll_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
+        default=1_000, description="pause between two looks at working orders"
+    )
+
+
+class Credentials(Section):
+    """Files that hold the account's key, where systemd credentials are not used."""
+
+    key_file: str = Field(default="", description="file (mode 0600) with the API key")
+    secret_file: str = Field(default="", description="file (mode 0600) with the API secret")
+
+
+class Profile(Section):
+    """A named configuration, complete and checked."""
+
+    kind: Kind = Field(description="decides which hard bounds hold")
+    venue: Venue
+    policy: Policy
+    sizing: Sizing
+    limits: Limits
+    mode: Mode
+    risk: Risk = Risk()
+    state: State = State()
+    service: Service = Service()
+    credentials: Credentials = Credentials()
+
+    @property
+    def armed(self) -> bool:
+        """Whether orders may be sent at all; credentials must be there besides."""
+        may_reach = self.venue.simulator or self.mode.live_http_enabled
+        return self.mode.execute_orders and may_reach and self.mode.trading != "observe"
