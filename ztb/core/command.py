@@ -7,7 +7,7 @@ from typing import Final, final
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Place:
     """Send a limit order; it may leave only after this intent is fsynced. ``price`` is the worst acceptable one."""
 
@@ -23,7 +23,7 @@ class Place:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Cancel:
     """Take the order off the book. ``venue_id`` is empty while the venue has not told it."""
 
@@ -35,7 +35,7 @@ class Cancel:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class LookUp:
     """Find out at the venue what became of an order; never send it again."""
 
@@ -45,7 +45,7 @@ class LookUp:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Notify:
     """Tell people. ``severity``: success, info, warning, error, emergency; ``code`` is fixed, ``text`` is prose."""
 

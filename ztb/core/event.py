@@ -2,8 +2,8 @@
 
 ``ts_ns`` is the host's time at which the event entered the inbox (Unix nanoseconds, UTC); ``venue_ns`` is what the
 venue says (0: it does not say). Prices are ticks, sizes lots, fees money units, sides ``BUY`` (1) or ``SELL`` (-1).
-The three market events are by far the most frequent, so they are not frozen (a frozen one costs four times as much
-to make); nobody may change any event after it is made.
+Events are not frozen dataclasses, because a frozen one costs four times as much to make; all the same nobody may
+change an event after it is made, and a test that reads the source holds everybody to it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Timer:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Started:
     """A session began. Client order ids are a hash of install, epoch and sequence (F-27)."""
 
@@ -72,7 +72,7 @@ class Started:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Reconciled:
     """Our orders and the venue's were compared. ``clean`` False: a difference that nobody could explain."""
 
@@ -82,7 +82,7 @@ class Reconciled:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Feed:
     """The market stream was lost or came back."""
 
@@ -92,7 +92,7 @@ class Feed:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderRecovered:
     """An order that an earlier session wrote to the journal, as its intent stands there."""
 
@@ -108,7 +108,7 @@ class OrderRecovered:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderDurable:
     """The intent is fsynced: from now on the order may leave."""
 
@@ -117,7 +117,7 @@ class OrderDurable:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderSent:
     """The request was handed to the network."""
 
@@ -126,7 +126,7 @@ class OrderSent:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderAccepted:
     """The venue acknowledged the order. ``venue_id`` is empty where the venue gives none (filled at once)."""
 
@@ -136,7 +136,7 @@ class OrderAccepted:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderFilled:
     """One fill, known by the venue's ``trade_id``; a repeated one is ignored. ``fee`` is in money units."""
 
@@ -151,7 +151,7 @@ class OrderFilled:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderRejected:
     """The venue said no: nothing is working there."""
 
@@ -162,7 +162,7 @@ class OrderRejected:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderCancelled:
     """The venue confirmed that nothing of the order works any more."""
 
@@ -171,7 +171,7 @@ class OrderCancelled:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderExpired:
     """The venue ended the order by its time in force."""
 
@@ -180,7 +180,7 @@ class OrderExpired:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderUnknown:
     """Sent, no usable answer: it may be working, filled or never placed."""
 
@@ -190,7 +190,7 @@ class OrderUnknown:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OrderNotPlaced:
     """Evidence from the venue, repeated over time, says that an unknown order never existed there."""
 
@@ -200,7 +200,7 @@ class OrderNotPlaced:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class CancelFailed:
     """The venue refused a cancel (``order is too new``); the order may still work."""
 
@@ -210,7 +210,7 @@ class CancelFailed:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Pause:
     """No new opening orders until ``until_ns``; a pause never shortens an older one."""
 
@@ -221,7 +221,7 @@ class Pause:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Kill:
     """Latch: cancel everything, send nothing more until an operator resumes with a reason."""
 
@@ -231,7 +231,7 @@ class Kill:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Resume:
     """An operator lifts the kill latch and any pause."""
 
@@ -241,7 +241,7 @@ class Resume:
 
 
 @final
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Stop:
     """The service is about to stop: cancel what works, open nothing."""
 

@@ -7,7 +7,7 @@ unknown fate included: the sum of what is held and of all that may still fill mu
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from ztb.core.instrument import BUY, Instrument
@@ -53,7 +53,7 @@ class Limits:
     """A resting order is cancelled when it is older than this."""
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in (entry.name for entry in fields(self)):
             if getattr(self, name) <= 0:
                 raise ValueError(f"limit {name} must be positive")
 
@@ -78,7 +78,7 @@ class RateWindow:
         self.made_ns.append(now_ns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proposal:
     """An order as it would be sent, and the market that it was made for."""
 
@@ -103,8 +103,8 @@ def refusal(
         return "no_market_data"
     if now_ns - p.last_ns > limits.stale_ns_max:
         return "stale_market_data"
-    same = [order for order in working if order.instrument == p.instrument.symbol]
-    if not p.reduce_only and any(order.state is OrderState.UNKNOWN for order in same):
+    same = [order for order in working if order.instrument == p.instrument.symbol] if working else working
+    if same and not p.reduce_only and any(order.state is OrderState.UNKNOWN for order in same):
         return "order_unknown"
     if len(working) + 1 > limits.open_orders_max:
         return "open_orders"
@@ -131,11 +131,15 @@ def refusal(
 
 def worst_case_lots(side: int, held_lots: int, working: list[Order]) -> int:
     """The position when everything that works on ``side`` fills and nothing on the other side does."""
+    if not working:
+        return held_lots
     return held_lots + side * sum(order.remaining_lots for order in working if order.side == side)
 
 
 def reducible_lots(side: int, held_lots: int, working: list[Order]) -> int:
     """How much an order on ``side`` may be at most to shrink the position, never flip it, whatever else fills."""
     open_lots = -held_lots if side == BUY else held_lots
+    if not working:
+        return max(0, open_lots)
     pending = sum(order.remaining_lots for order in working if order.side == side)
     return max(0, open_lots - pending)

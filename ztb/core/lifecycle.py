@@ -5,6 +5,7 @@ An event never makes an order; only the engine's own intent (or its record in th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from ztb.core.command import Command, LookUp, Notify
@@ -22,7 +23,7 @@ from ztb.core.event import (
     OrderSent,
     OrderUnknown,
 )
-from ztb.core.order import Order, Trigger
+from ztb.core.order import TERMINAL, Order, OrderState, Trigger
 from ztb.core.state import State
 
 SIMPLE_TRIGGERS: Final[dict[type[OrderEvent], Trigger]] = {
@@ -35,32 +36,36 @@ SIMPLE_TRIGGERS: Final[dict[type[OrderEvent], Trigger]] = {
 }
 """Order events that are one trigger and nothing more."""
 
+_NOTHING: Final[tuple[Command, ...]] = ()
 
-def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> list[Command]:
+
+def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[Command]:
     """Move the order that ``event`` names; returns what the outside has to be asked or told."""
     if isinstance(event, OrderRecovered):
         _recover(state, event)
-        return []
+        return _NOTHING
     order = state.orders.get(event.client_id)
     if order is None:
         return _without_order(state, event, now_ns)
-    commands: list[Command] = []
-    match event:
-        case OrderFilled():
-            commands = _fill(state, order, event, now_ns)
-        case OrderAccepted():
-            order.accept(event.venue_id)
-        case OrderNotPlaced():
-            if order.filled_lots == 0:
-                order.apply(Trigger.NOT_PLACED)
-        case CancelFailed():
-            order.cancel_asked_ns = 0
-        case _:
-            order.apply(SIMPLE_TRIGGERS[type(event)])
-            if isinstance(event, OrderUnknown) and not order.is_terminal:
-                order.looked_up_ns = now_ns
-                commands = [LookUp(now_ns, order.client_id, order.instrument)]
-    if order.is_terminal:
+    commands: Sequence[Command] = _NOTHING
+    trigger = SIMPLE_TRIGGERS.get(type(event))
+    if trigger is not None:
+        order.apply(trigger)
+        if trigger is Trigger.LOSE and order.state is OrderState.UNKNOWN:
+            order.looked_up_ns = now_ns
+            commands = [LookUp(now_ns, order.client_id, order.instrument)]
+    else:
+        match event:
+            case OrderFilled():
+                commands = _fill(state, order, event, now_ns)
+            case OrderAccepted():
+                order.accept(event.venue_id)
+            case OrderNotPlaced():
+                if order.filled_lots == 0:
+                    order.apply(Trigger.NOT_PLACED)
+            case CancelFailed():
+                order.cancel_asked_ns = 0
+    if order.state in TERMINAL:
         state.working.pop(order.client_id, None)
     return commands
 

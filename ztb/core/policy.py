@@ -6,15 +6,18 @@ whether that becomes an order is the engine's business (size, limits, emergency 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, final
 
 from ztb.core.event import Quote, Trade
 
 HOLD: Final = 0
 
 
-class Decision(NamedTuple):
-    """What a policy wants, why, and the numbers that it saw."""
+@final
+@dataclass(slots=True)
+class Decision:
+    """What a policy wants, why, and the numbers that it saw. Not frozen for speed; nobody changes one."""
 
     action: int
     """``BUY`` (1), ``SELL`` (-1) or ``HOLD`` (0)."""

@@ -47,13 +47,6 @@ class Position:
             self.cost += side * lots * price * self.money_per_tick_lot
         return realised
 
-    def value_change(self, price: int) -> int:
-        """Mark the open lots at ``price`` ticks; returns by how much the unrealised profit changed."""
-        unrealised = self.lots * price * self.money_per_tick_lot - self.cost
-        change = unrealised - self.unrealised
-        self.unrealised = unrealised
-        return change
-
     def average_price(self) -> int:
         """Average entry price in ticks, rounded down; 0 when flat."""
         return self.cost // (self.lots * self.money_per_tick_lot) if self.lots else 0
@@ -75,9 +68,11 @@ class Ledger:
         self.day_end_ns = 0
         self.positions = {i.symbol: Position(i.money_per_tick_lot) for i in instruments}
 
-    def mark(self, symbol: str, price: int) -> None:
-        """Value what is held of ``symbol`` at ``price`` ticks; keeps the peak."""
-        self.equity += self.positions[symbol].value_change(price)
+    def mark(self, position: Position, price: int) -> None:
+        """Value what ``position`` holds at ``price`` ticks; keeps the peak."""
+        unrealised = position.lots * price * position.money_per_tick_lot - position.cost
+        self.equity += unrealised - position.unrealised
+        position.unrealised = unrealised
         if self.equity > self.peak:
             self.peak = self.equity
 
@@ -86,7 +81,7 @@ class Ledger:
         position = self.positions[symbol]
         realised = position.fill(side=side, lots=lots, price=price, fee=fee)
         self.equity += realised - fee
-        self.mark(symbol, mark)
+        self.mark(position, mark)
         return realised
 
     def turn_day(self, now_ns: int) -> bool:

@@ -71,8 +71,10 @@ class State:
         if not order.is_terminal:
             self.working[order.client_id] = order
         if len(self.orders) - len(self.working) > FINISHED_ORDERS_MAX:
-            oldest = next(client_id for client_id, kept in self.orders.items() if kept.is_terminal)
-            del self.orders[oldest]
+            for client_id in self.orders:
+                if client_id not in self.working:
+                    del self.orders[client_id]
+                    break
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for a checkpoint and for the digest."""

@@ -18,6 +18,7 @@ from ztb.core.event import (
     Event,
     Feed,
     Kill,
+    OrderFilled,
     OrderUnknown,
     Pause,
     Quote,
@@ -82,52 +83,52 @@ class Engine:
         """Take one event; returns what the outside has to do, in order."""
         state = self.state
         now_ns = event.ts_ns
+        due: Sequence[Command] = _NOTHING
         if now_ns < state.now_ns:
-            commands = [*self._backstep(now_ns), *self._dispatch(event, state.now_ns)]
-            return commands
+            due = self._backstep(now_ns)
+            now_ns = state.now_ns
         state.now_ns = now_ns
         if now_ns >= self._due_ns:
-            due = self._housekeeping(now_ns)
-            return [*due, *self._dispatch(event, now_ns)] if due else self._dispatch(event, now_ns)
-        return self._dispatch(event, now_ns)
-
-    def _dispatch(self, event: Event, now_ns: int) -> Sequence[Command]:
+            due = [*due, *self._housekeeping(now_ns)]
+        commands: Sequence[Command] = _NOTHING
         match event:
             case Trade():
-                return self._on_trade(event, now_ns)
+                commands = self._on_trade(event, now_ns)
             case Quote():
-                return self._on_quote(event, now_ns)
+                commands = self._on_quote(event, now_ns)
             case Depth():
-                return self._on_depth(event, now_ns)
+                commands = self._on_depth(event, now_ns)
             case Timer():
-                return _NOTHING
+                pass
             case Started():
-                return self._on_started(event, now_ns)
+                commands = self._on_started(event, now_ns)
             case Reconciled():
-                self.state.control.reconciled = event.clean
-                return _NOTHING if event.clean else [Notify(now_ns, "error", "reconciliation_unclean", event.text)]
+                commands = self._on_reconciled(event, now_ns)
             case Feed():
                 severity = "info" if event.connected else "warning"
-                return [Notify(now_ns, severity, "feed_up" if event.connected else "feed_down", event.text)]
+                commands = [Notify(now_ns, severity, "feed_up" if event.connected else "feed_down", event.text)]
             case Pause():
-                self.state.control.pause(event.until_ns, event.reason)
-                return [Notify(now_ns, "warning", "paused", f"{event.reason} (by {event.source})")]
+                state.control.pause(event.until_ns, event.reason)
+                commands = [Notify(now_ns, "warning", "paused", f"{event.reason} (by {event.source})")]
             case Kill():
-                return self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
+                commands = self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
             case Resume():
-                return self._on_resume(event, now_ns)
+                commands = self._on_resume(event, now_ns)
             case Stop():
-                self.state.control.stopping = True
-                return self._cancel_all("stopping", now_ns)
+                state.control.stopping = True
+                commands = self._cancel_all("stopping", now_ns)
+            case OrderFilled():
+                commands = [*apply_order_event(state, event, now_ns), *self._check_losses(now_ns)]
             case _:
-                commands = apply_order_event(self.state, event, now_ns)
-                return [*commands, *self._check_losses(now_ns)]
+                commands = apply_order_event(state, event, now_ns)
+        return [*due, *commands] if due else commands
 
     # --- the market ---------------------------------------------------------------------------------------------
 
     def _on_trade(self, event: Trade, now_ns: int) -> Sequence[Command]:
+        state = self.state
         price = event.price
-        desk = self.state.desks.get(event.instrument)
+        desk = state.desks.get(event.instrument)
         # A chained comparison is also false for a NaN, so nothing that is not a number gets past it.
         if desk is None or not (0 < price < AMOUNT_MAX and 0 < event.lots < AMOUNT_MAX):
             return self._refuse_market(event, now_ns)
@@ -136,17 +137,20 @@ class Engine:
         position = desk.position
         tripped: Sequence[Command] = _NOTHING
         if position.lots:
-            ledger = self.state.ledger
-            ledger.mark(event.instrument, price)
+            ledger = state.ledger
+            ledger.mark(position, price)
             if ledger.equity < self._floor or ledger.peak > self._floor_peak:
                 tripped = self._check_losses(now_ns)
-        if self.state.policy_suspended:
+        if state.policy_suspended:
             return tripped
         try:
             decision = self.policy.on_trade(event, position.lots)
         except Exception as error:  # a policy is somebody else's code: whatever it raises must not stop the engine
             return [*tripped, self._suspend_policy(f"{type(error).__name__}: {error}", now_ns)]
         if decision is None:
+            return tripped
+        if type(decision) is Decision and decision.action == HOLD:  # by far the most frequent answer
+            self._decisions.append((now_ns, event.instrument, HOLD, decision.reason, decision.inputs, ""))
             return tripped
         acted = self._decide(desk, decision, now_ns)
         return [*tripped, *acted] if tripped else acted
@@ -189,14 +193,14 @@ class Engine:
     def _decide(self, desk: Desk, decision: Decision, now_ns: int) -> Sequence[Command]:
         if type(decision) is not Decision or decision.action not in (-1, 0, 1):
             return [self._suspend_policy(f"returned {decision!r:.200}, which is no decision", now_ns)]
-        action, reason, inputs = decision
-        if action == HOLD:
-            self._decisions.append((now_ns, desk.instrument.symbol, action, reason, inputs, ""))
-            return _NOTHING
         if len(self._decisions) > DECISION_ROWS_MAX:
             raise InvariantBroken("decision rows are not taken by the driver")
-        outcome, commands = self._propose(desk, action, reason, now_ns)
-        self._decisions.append((now_ns, desk.instrument.symbol, action, reason, inputs, outcome))
+        outcome = ""
+        commands: Sequence[Command] = _NOTHING
+        if decision.action != HOLD:
+            outcome, commands = self._propose(desk, decision.action, decision.reason, now_ns)
+        row = (now_ns, desk.instrument.symbol, decision.action, decision.reason, decision.inputs, outcome)
+        self._decisions.append(row)
         return commands
 
     def _propose(self, desk: Desk, side: int, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
@@ -264,6 +268,10 @@ class Engine:
             commands += apply_order_event(state, OrderUnknown(now_ns, order.client_id, "restart"), now_ns)
         return commands
 
+    def _on_reconciled(self, event: Reconciled, now_ns: int) -> Sequence[Command]:
+        self.state.control.reconciled = event.clean
+        return _NOTHING if event.clean else [Notify(now_ns, "error", "reconciliation_unclean", event.text)]
+
     def _on_resume(self, event: Resume, now_ns: int) -> list[Command]:
         control = self.state.control
         if not control.reconciled:
@@ -312,7 +320,7 @@ class Engine:
         control.reduce_only_reason = "daily_loss_limit_exceeded"
         return [Notify(now_ns, "error", "daily_loss_limit_exceeded", "reduce-only until an operator resumes")]
 
-    def _backstep(self, event_ns: int) -> list[Command]:
+    def _backstep(self, event_ns: int) -> Sequence[Command]:
         self.state.clock_backsteps += 1
         step_ns = self.state.now_ns - event_ns
         if step_ns <= CLOCK_BACKSTEP_NS_MAX:
