@@ -23,7 +23,8 @@ class Host:
         self.bin.mkdir()
         self.log = path / "calls"
         self.log.touch()
-        self.has("dirname", f'exec {shutil.which("dirname")} "$@"')
+        for command in ("dirname", "flock"):
+            self.has(command, f'exec {shutil.which(command)} "$@"')
 
     def has(self, command: str, body: str) -> None:
         script = self.bin / command
