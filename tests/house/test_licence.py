@@ -11,7 +11,7 @@ import pytest
 from tests.house.source import ROOT
 
 COPYRIGHT = ROOT / "debian" / "copyright"
-DATA = sorted(path.relative_to(ROOT) for path in (ROOT / "ztb" / "data").iterdir() if path.is_file())
+DATA = sorted(path.relative_to(ROOT) for path in (ROOT / "ztb" / "data").glob("*") if path.is_file())
 
 
 def _stanzas() -> list[dict[str, str]]:
