@@ -1,0 +1,53 @@
+"""What a process uses, measured from outside by its PID (A-15, A-16)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psutil  # type: ignore[import-untyped]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """One measurement; ``cpu_seconds`` is user and system time since the process began."""
+
+    monotonic_ns: int
+    rss_bytes: int
+    cpu_seconds: float
+    fds: int
+    threads: int
+
+    def cpu_percent_since(self, before: ProcessUse) -> float | None:
+        """Share of one core between two measurements (100 is one core); None when no time lies between them."""
+        passed_ns = self.monotonic_ns - before.monotonic_ns
+        return (self.cpu_seconds - before.cpu_seconds) * 1e11 / passed_ns if passed_ns > 0 else None
+
+
+class ProcessMeter:
+    """Measures one process; a later process with the same PID is not mistaken for it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        try:
+            self._process: psutil.Process | None = psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            self._process = None
+
+    def measure(self) -> ProcessUse | None:
+        """What the process uses now, or None when it has ended or may not be looked at."""
+        process = self._process
+        if process is None or not process.is_running():
+            return None
+        try:
+            with process.oneshot():
+                memory, cpu = process.memory_info(), process.cpu_times()
+                return ProcessUse(
+                    monotonic_ns=time.monotonic_ns(),
+                    rss_bytes=memory.rss,
+                    cpu_seconds=cpu.user + cpu.system,
+                    fds=process.num_fds(),
+                    threads=process.num_threads(),
+                )
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return None
