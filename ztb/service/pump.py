@@ -1,0 +1,204 @@
+"""Recorded market data through the engine to a replayed venue and back, everything journalled on the way.
+
+The rule: an order reaches the venue only after its intent is in the journal, and with ``commit_each_order`` only
+after that is fsynced. The decision that led to an order stands in the journal before the order. Nothing here looks at
+a clock: two runs over the same events write the same journal, in memory or on disk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, Protocol
+
+from ztb.core.command import Command, Notify, Place
+from ztb.core.error import InvariantBroken
+from ztb.core.event import Event, Market, OrderEvent, OrderFilled, Trade
+from ztb.core.step import DecisionRow, Engine
+from ztb.store.codec import DECISIONS, encode, encode_decisions
+
+BATCH_EVENTS: Final = 4096
+"""Decisions are journalled at least this often; each event makes at most one."""
+ANSWERS_MAX: Final = 1_000
+"""Of the venue and of the engine to each other for one event; more than that is a loop."""
+NOTICES_MAX: Final = 1_000
+"""Notices kept for the caller; all of them are in the journal."""
+
+
+class Log(Protocol):
+    """What the pump asks of a journal."""
+
+    def append(self, ts_ns: int, kind: str, body: bytes) -> int:
+        """Add one record; returns its sequence number."""
+        ...
+
+    def commit(self) -> object:
+        """Make everything appended durable."""
+        ...
+
+
+class Venue(Protocol):
+    """What the pump asks of a replayed venue: answers to the market and to commands, in order."""
+
+    def on_market(self, event: Market) -> Sequence[OrderEvent]:
+        """The market moved."""
+        ...
+
+    def on_command(self, command: Command, now_ns: int) -> Sequence[OrderEvent]:
+        """An order, a cancel or a look-up arrives."""
+        ...
+
+
+class Recorder(Protocol):
+    """Whoever makes a report of the run."""
+
+    def on_place(self, place: Place) -> None:
+        """An order left."""
+        ...
+
+    def on_fill(self, fill: OrderFilled) -> None:
+        """It was filled, wholly or in part."""
+        ...
+
+    def on_decision_rows(self, rows: Sequence[DecisionRow]) -> None:
+        """The policy decided."""
+        ...
+
+    def on_equity(self, ts_ns: int, price: int, equity: int) -> None:
+        """The account at a trade: ticks and money units."""
+        ...
+
+
+@dataclass(slots=True)
+class PumpResult:
+    """What went through. ``records`` are those of the journal."""
+
+    events: int = 0
+    orders: int = 0
+    fills: int = 0
+    order_events: int = 0
+    decisions: int = 0
+    records: int = 0
+    notices: list[Notify] = field(default_factory=list)
+    """The first ``NOTICES_MAX``."""
+
+
+def pump(
+    events: Iterable[Market],
+    engine: Engine,
+    venue: Venue,
+    journal: Log,
+    *,
+    recorder: Recorder | None = None,
+    commit_each_order: bool,
+    opening: Sequence[Event] = (),
+    closing: Sequence[Event] = (),
+) -> PumpResult:
+    """Drive ``engine`` with every event, and with what ``venue`` answers, until ``events`` end.
+
+    ``opening`` and ``closing`` (session start, reconciliation, stop) are journalled; market data is not, its file is.
+    """
+    run = _Run(engine, venue, journal, recorder, commit_each_order=commit_each_order)
+    run.settle(opening)
+    stream = iter(events)
+    while batch := list(islice(stream, BATCH_EVENTS)):
+        run.market_batch(batch)
+    run.settle(closing)
+    run.flush()
+    journal.commit()
+    return run.result
+
+
+class _Run:
+    """The parts of one run, joined."""
+
+    __slots__ = ("_commit_each_order", "_engine", "_journal", "_recorder", "_venue", "result")
+
+    def __init__(
+        self, engine: Engine, venue: Venue, journal: Log, recorder: Recorder | None, *, commit_each_order: bool
+    ) -> None:
+        self._engine = engine
+        self._venue = venue
+        self._journal = journal
+        self._recorder = recorder
+        self._commit_each_order = commit_each_order
+        self.result = PumpResult()
+
+    def market_batch(self, batch: Sequence[Market]) -> None:
+        """At most ``BATCH_EVENTS`` events, one after another. The venue answers from the market as it was before."""
+        step, on_market = self._engine.step, self._venue.on_market
+        ledger = self._engine.state.ledger
+        on_equity = self._recorder.on_equity if self._recorder is not None else None
+        for event in batch:
+            answers = on_market(event)
+            if answers:
+                self.settle(answers)
+            commands = step(event)
+            if commands:
+                self.settle(self._carry_out(commands))
+            if on_equity is not None and type(event) is Trade:
+                on_equity(event.ts_ns, event.price, ledger.equity)
+        self.result.events += len(batch)
+        self.flush()
+        self._journal.commit()
+
+    def settle(self, answers: Sequence[Event]) -> None:
+        """Journal and step events that are not market data, and all that follows from them."""
+        waiting = deque(answers)
+        taken = 0
+        while waiting:
+            event = waiting.popleft()
+            taken += 1
+            if taken > ANSWERS_MAX:
+                raise InvariantBroken(f"venue and engine answered each other {ANSWERS_MAX} times for one event")
+            self._append(event)
+            self.result.order_events += 1
+            if type(event) is OrderFilled:
+                self.result.fills += 1
+                if self._recorder is not None:
+                    self._recorder.on_fill(event)
+            commands = self._engine.step(event)
+            if commands:
+                waiting.extend(self._carry_out(commands))
+
+    def _carry_out(self, commands: Sequence[Command]) -> list[Event]:
+        answers: list[Event] = []
+        for command in commands:
+            if type(command) is Place:
+                self._write_ahead(command)
+            else:
+                self._append(command)
+            if type(command) is Notify:
+                if len(self.result.notices) < NOTICES_MAX:
+                    self.result.notices.append(command)
+            else:
+                answers += self._venue.on_command(command, command.ts_ns)
+        return answers
+
+    def _write_ahead(self, place: Place) -> None:
+        """The intent, after the decision that led to it; durable on return if that is asked for."""
+        self.flush()
+        self._append(place)
+        if self._commit_each_order:
+            self._journal.commit()
+        self.result.orders += 1
+        if self._recorder is not None:
+            self._recorder.on_place(place)
+
+    def flush(self) -> None:
+        """Journal the decisions made since the last time, as one record."""
+        rows = self._engine.take_decisions()
+        if not rows:
+            return
+        self._journal.append(rows[-1][0], DECISIONS, encode_decisions(rows))
+        self.result.decisions += len(rows)
+        self.result.records += 1
+        if self._recorder is not None:
+            self._recorder.on_decision_rows(rows)
+
+    def _append(self, item: Event | Command) -> None:
+        kind, body = encode(item)
+        self._journal.append(item.ts_ns, kind, body)
+        self.result.records += 1
