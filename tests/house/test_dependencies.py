@@ -28,8 +28,13 @@ def _declared() -> set[str]:
 
 
 def test_what_is_imported_is_declared() -> None:
-    imported = {name: module.place for module in shipped_modules() for name in third_party(module)}
+    imported = {name.replace("_", "-"): module.place for module in shipped_modules() for name in third_party(module)}
     assert {name: place for name, place in imported.items() if name not in _declared()} == {}
+
+
+def test_what_is_declared_is_imported() -> None:
+    imported = {name.replace("_", "-") for module in shipped_modules() for name in third_party(module)}
+    assert _declared() - imported == set()
 
 
 def test_the_project_and_the_list_of_requirements_agree() -> None:
