@@ -53,7 +53,10 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True)
 class VenueFill:
-    """A fill as the venue's history tells it; ``trade_id`` is unique, ``fee`` in the quote currency."""
+    """A fill as the venue's history tells it; ``trade_id`` is unique, ``fee`` in the quote currency.
+
+    ``side`` is ours; 0 where the account traded with itself and the venue names both sides.
+    """
 
     trade_id: str
     tag: str
@@ -87,7 +90,10 @@ class MarketFeed(Protocol):
 class Account(Protocol):
     """Private calls of one key. Only this type can move money; live-lite and paper never hold one."""
 
-    capabilities: Capabilities
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this venue can do."""
+        ...
 
     async def place(self, order: Place) -> Placed:
         """Send once, never again. Raises Rejected, Throttled, Unreachable (not done) or UnknownFate."""
@@ -97,12 +103,16 @@ class Account(Protocol):
         """True: cancelled now. False: the venue does not know it any more (filled or cancelled before)."""
         ...
 
-    async def open_orders(self, instrument: str) -> list[OpenOrder]:
-        """Every working order of the key, ours and others'."""
+    async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
+        """Every working order of the key, ours and others'. ``urgent`` may use the rate limit's reserve."""
         ...
 
-    async def fills_after(self, instrument: str, trade_id: str) -> list[VenueFill]:
-        """Fills newer than ``trade_id`` ("": from now on is the caller's business), oldest first, all pages."""
+    async def fills_after(self, instrument: str, trade_id: str, *, urgent: bool = False) -> list[VenueFill]:
+        """Fills newer than ``trade_id`` ("": all that the venue still has), oldest first, all pages."""
+        ...
+
+    async def newest_trade_id(self, instrument: str) -> str:
+        """Of the account's own fills; "" when there is none. Where a first session starts to read."""
         ...
 
     async def balances(self) -> dict[str, Balance]:

@@ -1,0 +1,43 @@
+"""Every limit of this room that is ours: sizes, times, retries. A venue's own are in its ``rules``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RESPONSE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""A longer answer is an attack or a bug; it is dropped while it arrives, never held whole."""
+FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
+FRAME_QUEUE_MAX: Final = 64
+"""Market frames that wait for us; beyond it the socket is not read, so the venue waits."""
+CONNECT_S_MAX: Final = 5.0
+READ_S_MAX: Final = 10.0
+EXCHANGE_S_MAX: Final = 20.0
+"""From the first byte asked to the last byte read, however slowly they drip."""
+CONNECTIONS_MAX: Final = 8
+REMARK_LENGTH_MAX: Final = 200
+"""Characters of a venue's own text that are kept in messages."""
+
+NONCE_ATTEMPTS_MAX: Final = 3
+NONCE_AHEAD_US: Final = 60_000_000
+NONCE_AHEAD_CALLS: Final = 10_000
+HISTORY_PAGES_MAX: Final = 50
+
+FRAMES_REFUSED_IN_ROW_MAX: Final = 10
+
+RECONNECT_FIRST_S: Final = 2.0
+RECONNECT_QUICK_S_MAX: Final = 60.0
+RECONNECT_QUICK_ATTEMPTS_MAX: Final = 5
+RECONNECT_SLOW_S: Final = 600.0
+RECONNECT_STABLE_S: Final = 60.0
+RECONNECT_JITTER: Final = 0.25
+
+DIGITS_MAX: Final = 30
+"""Decimal exponents and digit counts beyond this are refused before they can cost memory."""
+ENDED_ORDERS_MAX: Final = 10_000
+"""Ended orders whose late fills are still recognised."""
+ENDED_RECHECK_S: Final = 60
+"""For so long after an order ended unfilled its part of the history is read again."""
+STRAY_FILLS_MAX: Final = 1_000
+CONTRADICTIONS_MAX: Final = 100
+LOOKS_MAX: Final = 60
+"""Attempts to look an unknown order up before the caller has to ask again."""

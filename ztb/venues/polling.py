@@ -1,0 +1,319 @@
+"""Order events for a venue that has no private stream, made from its open orders and its fill history.
+
+One *look* is: the open orders, and then, where anything suggests it, the fills. The order matters: an order that is
+no longer open in the first answer has all its fills in the second, if the venue is consistent. Because venues are not
+always, an end is concluded only from looks that agree over time. Looks follow each other, never overlap, and never
+send an order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from ztb.core.error import Throttled, VenueError
+from ztb.core.event import OrderEvent
+from ztb.core.instrument import Instrument
+from ztb.venues import limits
+from ztb.venues.clock import Clock
+from ztb.venues.port import Account, OpenOrder, Placed, VenueFill
+from ztb.venues.watch import OrderLike, Watch
+
+_NS = 1_000_000_000
+TAG_PREFIX: Final = "ztb-"
+
+
+@dataclass(frozen=True, slots=True)
+class PollingPace:
+    """Seconds between looks. The history figures keep below Zaif's 12 calls a minute, the reserve left out."""
+
+    fast_s: float = 1.0
+    slow_s: float = 10.0
+    placed_s: float = 10.0
+    """After an order was sent the pace stays fast for this long."""
+    history_idle_s: float = 30.0
+    """The fills are read at least this often, whatever the open orders say."""
+    history_burst: int = 3
+    history_refill_s: float = 8.5
+    settle_s: float = 1.5
+    failure_s_max: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileReport:
+    """Both ways: what we hold to be working, against what works at the venue. Lots are what remains."""
+
+    missing_there: tuple[str, ...]
+    """Ours, which the venue does not show and its fills do not explain."""
+    unknown_here: tuple[OpenOrder, ...]
+    """Working at the venue with our tag, which we hold to be ended or never sent."""
+    different: tuple[tuple[str, int, int], ...]
+    """Client id, lots that we think remain, lots that remain there."""
+    stray_fills: tuple[VenueFill, ...]
+    contradictions: tuple[str, ...]
+    events: tuple[OrderEvent, ...]
+    """What the look found out; to be handled before the comparison is believed."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing is left to explain."""
+        return not (
+            self.missing_there or self.unknown_here or self.different or self.stray_fills or self.contradictions
+        )
+
+    def text(self) -> str:
+        """One line for the operator."""
+        if self.clean:
+            return "our orders and the venue's agree"
+        parts = [f"{client_id} is not at the venue" for client_id in self.missing_there]
+        parts += [f"{order.tag} works at the venue as {order.venue_id}, unknown here" for order in self.unknown_here]
+        parts += [f"{client_id}: {ours} lots remain here, {theirs} there" for client_id, ours, theirs in self.different]
+        parts += [f"fill {fill.trade_id} of {fill.tag} belongs to no order of ours" for fill in self.stray_fills]
+        return "; ".join(parts + list(self.contradictions))
+
+
+class PollingTracker:
+    """Watches the orders of one instrument whose tag starts with ``tag_prefix``."""
+
+    def __init__(
+        self,
+        account: Account,
+        instrument: Instrument,
+        clock: Clock,
+        *,
+        cursor: str,
+        tag_prefix: str = TAG_PREFIX,
+        pace: PollingPace | None = None,
+        gone_s: float = 1.0,
+    ) -> None:
+        """``cursor``: the trade id from which on fills are new, as an earlier session saved it."""
+        self._account = account
+        self._instrument = instrument
+        self._clock = clock
+        self._pace = pace or PollingPace()
+        self._newest = cursor
+        self._watch = Watch(instrument, tag_prefix=tag_prefix, gone_s=gone_s)
+        self._one_look_at_a_time = asyncio.Lock()
+        self._nudge = asyncio.Event()
+        self._untold: list[OrderEvent] = []
+        self._open_before: dict[str, int] | None = None
+        self._is_history_due = True
+        self._history_ns: int | None = None
+        self._history_tokens = float(self._pace.history_burst)
+        self._tokens_ns = clock.monotonic_ns()
+        self._fast_until_ns = 0
+        self.looks = 0
+        self.failures_in_row = 0
+        self.last_look_ns = 0
+
+    @property
+    def cursor(self) -> str:
+        """Save this after the events are journalled: no fill of a working order is older."""
+        for entry in self._watch.live.values():
+            return entry.since_cursor
+        return self._newest
+
+    @property
+    def is_idle(self) -> bool:
+        """No order of ours is working or unexplained."""
+        return not self._watch.live
+
+    def watch(self, order: OrderLike, *, known_fills: Mapping[str, int] | None = None) -> None:
+        """Before an order is sent, and for each one recovered; ``known_fills``: lots by trade id already booked."""
+        assert order.instrument == self._instrument.symbol
+        self._watch.add(order, self._newest, known_fills or {})
+        self._hurry()
+
+    def note_placed(self, client_id: str, placed: Placed) -> None:
+        """The venue's answer to the order. What it says is filled must show in the history before the end counts."""
+        self._watch.note(client_id, venue_id=placed.venue_id, told_lots=placed.filled_lots)
+        self._is_history_due = self._is_history_due or placed.filled_lots > 0 or not placed.venue_id
+        self._hurry()
+
+    def note_venue_id(self, client_id: str, venue_id: str) -> None:
+        """The venue acknowledged the order under ``venue_id``."""
+        self._watch.note(client_id, venue_id=venue_id)
+        self._hurry()
+
+    def note_cancelled(self, client_id: str) -> None:
+        """The venue confirmed a cancel: the next look tells the last fills and then the end."""
+        self._watch.note(client_id, is_cancelled=True)
+        self._is_history_due = True
+        self._hurry()
+
+    def forget(self, client_id: str) -> None:
+        """The order ended in another way (rejected, never sent). A late fill of it is still told."""
+        entry = self._watch.live.get(client_id)
+        if entry is not None:
+            self._watch.end(entry, self._clock.monotonic_ns())
+
+    async def poll(self) -> list[OrderEvent]:
+        """One look at the ordinary pace of the history; raises what the account raises."""
+        await self._look(must_read_fills=False)
+        return self._told()
+
+    async def events(self) -> AsyncIterator[OrderEvent]:
+        """Endless looks, fast while orders work. A failure that may pass is counted; another one is raised."""
+        while True:
+            try:
+                await self._look(must_read_fills=False)
+            except VenueError as error:
+                self.failures_in_row += 1
+                if not error.retryable:
+                    raise
+            for event in self._told():
+                yield event
+            await self._pause()
+
+    async def resolve(
+        self,
+        order: OrderLike,
+        *,
+        first_wait_s: float = 2.0,
+        looks_min: int = 3,
+        spread_s: float = 10.0,
+        looks_max: int = limits.LOOKS_MAX,
+    ) -> list[OrderEvent]:
+        """The fate of an order without a usable answer, by evidence from open orders *and* fills.
+
+        Found: the events that say so. Absent from both in ``looks_min`` looks over at least ``spread_s``:
+        ``OrderNotPlaced``. Otherwise nothing for this order: it stays unknown, ask again. Events that a look by
+        ``poll`` found in the meantime were told there. Where nonces rise, each look also fences the order off: a
+        request that is still under way carries a lower nonce and will be refused.
+        """
+        assert looks_min >= 2
+        assert spread_s > 0
+        entry = self._watch.add(order, self._newest, {})
+        self._untold += self._watch.doubt(entry, looks_min=looks_min, spread_s=spread_s, ts_ns=self._clock.now_ns())
+        await self._clock.sleep(first_wait_s)
+        spacing_s = spread_s / (looks_min - 1)
+        for _ in range(looks_max):
+            if entry.is_known or entry.client_id not in self._watch.live:
+                break
+            await self._look_again()
+            await self._clock.sleep(spacing_s)
+        return self._told()
+
+    async def settle(self, *, looks_max: int = limits.LOOKS_MAX) -> list[OrderEvent]:
+        """Looks until nothing is unsettled, for the start: watched, noted and doubted orders get their fate."""
+        for _ in range(looks_max):
+            await self._look_again()
+            if not any(entry.is_unsettled for entry in self._watch.live.values()):
+                break
+            await self._clock.sleep(self._pace.settle_s)
+        return self._told()
+
+    async def _look_again(self) -> None:
+        """A whole look; one that fails in a passing way is no evidence and no end of the matter."""
+        try:
+            await self._look(must_read_fills=True)
+        except VenueError as error:
+            if not error.retryable:
+                raise
+
+    async def reconcile(self, ours: Mapping[str, int]) -> ReconcileReport:
+        """Compare what we hold to be working (remaining lots by client id) with the venue; changes nothing there.
+
+        ``ours`` must take account of every event that this tracker told before.
+        """
+        filled_before = {client_id: self._filled(client_id) for client_id in ours}
+        await self._look(must_read_fills=True)
+        missing: list[str] = []
+        different: list[tuple[str, int, int]] = []
+        for client_id, remaining_before in ours.items():
+            remaining = remaining_before - (self._filled(client_id) - filled_before[client_id])
+            entry = self._watch.live.get(client_id)
+            if entry is not None and entry.open_lots > 0:
+                if entry.open_lots != remaining:
+                    different.append((client_id, remaining, entry.open_lots))
+            elif remaining != 0 and (entry is not None or self._watch.find(client_id) is None):
+                missing.append(client_id)
+        return ReconcileReport(
+            missing_there=tuple(missing),
+            unknown_here=tuple(self._watch.stray_orders.values()),
+            different=tuple(different),
+            stray_fills=tuple(self._watch.stray_fills.values()),
+            contradictions=tuple(self._watch.contradictions),
+            events=tuple(self._told()),
+        )
+
+    def _filled(self, client_id: str) -> int:
+        entry = self._watch.find(client_id)
+        return entry.filled_lots if entry is not None else 0
+
+    def _told(self) -> list[OrderEvent]:
+        """Hand over what the looks found; a look that failed half way has left its part here."""
+        told, self._untold = self._untold, []
+        return told
+
+    async def _look(self, *, must_read_fills: bool) -> None:
+        """Open orders, then fills if something suggests it; only with both may an end be concluded."""
+        async with self._one_look_at_a_time:
+            self._watch.begin_look()
+            orders = await self._account.open_orders(self._instrument.symbol, urgent=must_read_fills)
+            self._success()
+            self._untold += self._watch.see_open(orders, self._clock.now_ns())
+            open_now = {order.venue_id: order.remaining_lots for order in orders}
+            if open_now != self._open_before or any(entry.is_unsettled for entry in self._watch.live.values()):
+                self._is_history_due = True
+            self._open_before = open_now
+            is_due = self._is_history_due or self._is_history_old()
+            if not must_read_fills and not (is_due and self._take_token()):
+                return
+            try:
+                await self._read_fills(urgent=must_read_fills)
+            except Throttled:
+                # Without the fills nothing is concluded; they are read as soon as the rate allows.
+                return
+            self._untold += self._watch.conclude(self._clock.now_ns(), self._clock.monotonic_ns())
+
+    async def _read_fills(self, *, urgent: bool) -> None:
+        start = self._watch.read_from(self._newest, self._clock.monotonic_ns())
+        fills = await self._account.fills_after(self._instrument.symbol, start, urgent=urgent)
+        self._is_history_due = False
+        self._history_ns = self._clock.monotonic_ns()
+        if fills:
+            self._newest = fills[-1].trade_id
+        self._untold += self._watch.see_fills(fills, self._clock.now_ns())
+
+    def _success(self) -> None:
+        self.looks += 1
+        self.failures_in_row = 0
+        self.last_look_ns = self._clock.now_ns()
+
+    def _is_history_old(self) -> bool:
+        if self._history_ns is None:
+            return True
+        return self._clock.monotonic_ns() - self._history_ns >= self._pace.history_idle_s * _NS
+
+    def _take_token(self) -> bool:
+        now_ns = self._clock.monotonic_ns()
+        gained = (now_ns - self._tokens_ns) / _NS / self._pace.history_refill_s
+        self._tokens_ns = now_ns
+        self._history_tokens = min(float(self._pace.history_burst), self._history_tokens + gained)
+        if self._history_tokens < 1:
+            return False
+        self._history_tokens -= 1
+        return True
+
+    def _hurry(self) -> None:
+        self._fast_until_ns = self._clock.monotonic_ns() + int(self._pace.placed_s * _NS)
+        self._nudge.set()
+
+    async def _pause(self) -> None:
+        """Until the next look is due, or something was noted."""
+        seconds = self._pace.fast_s
+        if self.failures_in_row:
+            seconds = min(seconds * (1 << min(self.failures_in_row, 10)), self._pace.failure_s_max)
+        elif self.is_idle and self._clock.monotonic_ns() >= self._fast_until_ns:
+            seconds = self._pace.slow_s
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds / self._clock.scale):
+                    await self._nudge.wait()
+            self._nudge.clear()
+            return
+        self._nudge.clear()
+        await self._clock.sleep(seconds)

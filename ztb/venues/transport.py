@@ -1,0 +1,144 @@
+"""HTTP to a venue, and the one place where a failure of the wire gets its fate.
+
+Before the request is written nothing can have happened: ``Unreachable``. Afterwards a missing, late or useless answer
+is ``UnknownFate`` for calls that change something at the venue, and a retryable ``VenueError`` for calls that only
+read. Nothing is repeated here, no redirect is followed, no proxy is taken from the environment, and an answer that is
+too long is dropped while it arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import httpx
+
+from ztb.core.error import Throttled, UnknownFate, Unreachable, VenueError
+from ztb.venues import limits
+from ztb.venues.endpoint import checked_url, is_encrypted
+
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_REFUSED_FOR_NOW: Final = frozenset({403, 429})
+
+
+class Transport:
+    """One venue host over HTTP/1.1 with kept connections, directly or through a Unix socket (``uds``)."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        uds: str | None = None,
+        connect_s_max: float = limits.CONNECT_S_MAX,
+        read_s_max: float = limits.READ_S_MAX,
+        exchange_s_max: float = limits.EXCHANGE_S_MAX,
+        response_bytes_max: int = limits.RESPONSE_BYTES_MAX,
+        readable_statuses: frozenset[int] = frozenset({200}),
+        tls: ssl.SSLContext | None = None,
+        on_throttled: Callable[[float], None] | None = None,
+    ) -> None:
+        """``on_throttled`` hears of each 403 and 429, with the seconds of Retry-After (0: not said)."""
+        self._base_url = checked_url(base_url, uds=uds)
+        self._exchange_s_max = exchange_s_max
+        self._response_bytes_max = response_bytes_max
+        self._readable_statuses = readable_statuses
+        self._on_throttled = on_throttled
+        if tls is None and is_encrypted(base_url):
+            tls = ssl.create_default_context()
+        pool = httpx.Limits(
+            max_connections=limits.CONNECTIONS_MAX,
+            max_keepalive_connections=limits.CONNECTIONS_MAX,
+            keepalive_expiry=30,
+        )
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(
+                verify=tls or False, trust_env=False, http1=True, http2=False, limits=pool, uds=uds, retries=0
+            ),
+            timeout=httpx.Timeout(read_s_max, connect=connect_s_max, pool=connect_s_max),
+            follow_redirects=False,
+            trust_env=False,
+            # A compressed answer could unpack to any size; what we ask for is small.
+            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "ztb"},
+        )
+
+    async def get(self, path: str, *, params: Mapping[str, str] | None = None) -> bytes:
+        """The body of a readable answer; failures are VenueError (retryable), Unreachable or Throttled."""
+        return await self._exchange(self._client.build_request("GET", self._base_url + path, params=params), False)
+
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str], *, changes_state: bool) -> bytes:
+        """The body of a readable answer; with ``changes_state`` a lost answer is UnknownFate."""
+        request = self._client.build_request("POST", self._base_url + path, content=body, headers=dict(headers))
+        return await self._exchange(request, changes_state)
+
+    async def close(self) -> None:
+        """Close every kept connection."""
+        await self._client.aclose()
+
+    async def _exchange(self, request: httpx.Request, changes_state: bool) -> bytes:
+        where = f"{request.method} {request.url.host}{request.url.path}"
+        try:
+            async with asyncio.timeout(self._exchange_s_max):
+                response = await self._client.send(request, stream=True)
+                try:
+                    self._judge_status(response, where, changes_state)
+                    return await self._body(response, where, changes_state)
+                finally:
+                    await response.aclose()
+        except _NOT_SENT as error:
+            raise Unreachable(
+                f"{where}: no connection: {_reason(error)}",
+                kind="network",
+                retryable=True,
+                remedy="check the network, the egress socket and the venue's status page",
+            ) from None
+        except TimeoutError:
+            raise _lost(where, f"no whole answer within {self._exchange_s_max:g} s", changes_state) from None
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise _lost(where, _reason(error), changes_state) from None
+
+    def _judge_status(self, response: httpx.Response, where: str, changes_state: bool) -> None:
+        status = response.status_code
+        if status in _REFUSED_FOR_NOW:
+            retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
+            if self._on_throttled is not None:
+                self._on_throttled(retry_after_s)
+            raise Throttled(
+                f"{where}: refused with HTTP {status}, retry after {retry_after_s:g} s",
+                kind="rate_limit",
+                code=str(status),
+                retryable=True,
+            )
+        if status not in self._readable_statuses:
+            raise _lost(where, f"HTTP {status}", changes_state, code=str(status))
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise _lost(where, "an answer in an encoding that was not asked for", changes_state)
+
+    async def _body(self, response: httpx.Response, where: str, changes_state: bool) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._response_bytes_max:
+                raise _lost(where, f"an answer of more than {self._response_bytes_max} bytes", changes_state)
+        return bytes(body)
+
+
+def _lost(where: str, reason: str, changes_state: bool, *, code: str = "") -> VenueError:
+    if changes_state:
+        return UnknownFate(
+            f"{where}: sent, no usable answer: {reason}",
+            kind="network",
+            code=code,
+            remedy="the order is looked up at the venue; it is never sent again",
+        )
+    return VenueError(f"{where}: {reason}", kind="network", code=code, retryable=True)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[: limits.REMARK_LENGTH_MAX] if str(error) else type(error).__name__
+
+
+def _retry_after_s(text: str) -> float:
+    """Seconds of a Retry-After header; a date or nonsense counts as not said."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0.0
