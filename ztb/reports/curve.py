@@ -1,0 +1,152 @@
+"""A run of any length as at most 2,000 points that still show every extreme.
+
+The rule: nobody who looks at the picture misses a spike. Samples are gathered in buckets; a bucket keeps its lowest and
+highest price and its lowest and highest equity. When there are too many buckets, neighbours are joined.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from ztb.core.instrument import BUY, SELL
+
+POINTS_MAX: Final = 2_000
+MARKS_MAX: Final = 400
+"""More fills than this hide the price that they stand on."""
+
+_BUCKETS_MAX: Final = (POINTS_MAX - 2) // 4
+"""Four extremes for each bucket, and the first and the last sample."""
+
+_PRICE: Final = itemgetter(1)
+_EQUITY: Final = itemgetter(2)
+
+
+class CurvePoint(NamedTuple):
+    """One sample: time, mark price in ticks, equity in money units."""
+
+    ts_ns: int
+    price: int
+    equity: int
+
+
+class FillMark(NamedTuple):
+    """One fill as the picture shows it."""
+
+    ts_ns: int
+    price: int
+    side: int
+    lots: int
+
+
+class Curve:
+    """Takes samples in the order of time; ``points`` are the ones to draw."""
+
+    __slots__ = ("_buckets", "_first", "_high", "_high_price", "_last", "_left", "_low", "_low_price", "_stride")
+
+    def __init__(self) -> None:
+        self._buckets: list[tuple[CurvePoint, ...]] = []
+        self._stride = 1
+        self._left = 0
+        """Samples that the open bucket still takes; 0: the next sample opens a bucket."""
+        self._first: CurvePoint | None = None
+        self._last: tuple[int, int, int] = (0, 0, 0)
+        self._low_price = self._high_price = self._low = self._high = self._last
+
+    def push(self, ts_ns: int, price: int, equity: int) -> None:
+        """Take one sample."""
+        self._last = sample = (ts_ns, price, equity)
+        if self._left > 0:
+            self._left -= 1
+            if price < self._low_price[1]:
+                self._low_price = sample
+            elif price > self._high_price[1]:
+                self._high_price = sample
+            if equity < self._low[2]:
+                self._low = sample
+            elif equity > self._high[2]:
+                self._high = sample
+            return
+        if self._first is None:
+            self._first = CurvePoint(*sample)
+        else:
+            self._close()
+        self._low_price = self._high_price = self._low = self._high = sample
+        self._left = self._stride - 1
+
+    def points(self) -> tuple[CurvePoint, ...]:
+        """At most ``POINTS_MAX`` samples, oldest first, the first and the last among them."""
+        if self._first is None:
+            return ()
+        inner = [point for bucket in [*self._buckets, self._open_bucket()] for point in bucket]
+        last = CurvePoint(*self._last)
+        if inner[0] != self._first:
+            inner.insert(0, self._first)
+        if inner[-1] != last:
+            inner.append(last)
+        return tuple(inner)
+
+    def _open_bucket(self) -> tuple[CurvePoint, ...]:
+        return _ordered([self._low_price, self._high_price, self._low, self._high])
+
+    def _close(self) -> None:
+        buckets = self._buckets
+        buckets.append(self._open_bucket())
+        if len(buckets) < _BUCKETS_MAX - 1:
+            return
+        joined = []
+        for at in range(0, len(buckets), 2):
+            points = [point for bucket in buckets[at : at + 2] for point in bucket]
+            joined.append(
+                _ordered([min(points, key=_PRICE), max(points, key=_PRICE), min(points, key=_EQUITY),
+                          max(points, key=_EQUITY)])
+            )  # fmt: skip
+        self._buckets = joined
+        self._stride *= 2
+
+
+class Marks:
+    """Takes fills; keeps at most ``MARKS_MAX``, evenly thinned when there are more.
+
+    Buys and sells are thinned apart from each other: they mostly alternate, so that every second fill of all would be
+    the buys alone.
+    """
+
+    __slots__ = ("_sides", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sides: dict[int, _Thinned] = {BUY: _Thinned(), SELL: _Thinned()}
+
+    def push(self, mark: FillMark) -> None:
+        """Take one fill."""
+        self.count += 1
+        self._sides[mark.side].push(mark)
+
+    def marks(self) -> tuple[FillMark, ...]:
+        """The fills to draw, oldest first."""
+        return tuple(sorted(mark for side in self._sides.values() for mark in side.kept))
+
+
+class _Thinned:
+    """Every fill, then every second, every fourth..."""
+
+    __slots__ = ("_seen", "_stride", "kept")
+
+    def __init__(self) -> None:
+        self.kept: list[FillMark] = []
+        self._seen = 0
+        self._stride = 1
+
+    def push(self, mark: FillMark) -> None:
+        if self._seen % self._stride == 0:
+            self.kept.append(mark)
+            if len(self.kept) > MARKS_MAX // 2:
+                del self.kept[1::2]
+                self._stride *= 2
+        self._seen += 1
+
+
+def _ordered(samples: list[tuple[int, int, int]] | list[CurvePoint]) -> tuple[CurvePoint, ...]:
+    """Without repetition, in the order of time."""
+    return tuple(CurvePoint(*sample) for sample in sorted(dict.fromkeys(samples)))
