@@ -187,8 +187,8 @@ class ReplayReport:
             ("Replay", self._run_rows()),
             (f"Result in {self.instrument.quote.upper()}", self._result_rows()),
             ("Trading", self._trading_rows()),
-            ("Decisions by reason", _count_rows(self.decision_reasons)),
-            ("Refusals by reason", _count_rows(self.refusals) if self.decisions else _count_rows({})),
+            ("Decisions by reason", self._count_rows(self.decision_reasons)),
+            ("Refusals by reason", self._count_rows(self.refusals)),
         )
         lines: list[str] = []
         for heading, rows in sections:
@@ -262,6 +262,12 @@ class ReplayReport:
             told = f"mean {slippage.mean_bps:+f} bps, max {slippage.max_bps:+f} bps"
         return [*rows, ("slippage", told)]
 
+    def _count_rows(self, counts: dict[str, int]) -> list[tuple[str, str]]:
+        if not self.decisions:
+            return [(NO_DATA, "")]
+        width = max((len(f"{count:,}") for count in counts.values()), default=0)
+        return [(reason, f"{count:>{width},}") for reason, count in counts.items()] or [("none", "")]
+
     def _policy_text(self) -> str:
         return " ".join([self.policy, *(f"{key}={value}" for key, value in self.parameters.items())])
 
@@ -282,8 +288,3 @@ class ReplayReport:
     @staticmethod
     def _time(ts_ns: int | None) -> str | None:
         return None if ts_ns is None else time_text(ts_ns).replace(" ", "T")
-
-
-def _count_rows(counts: dict[str, int]) -> list[tuple[str, str]]:
-    width = max((len(f"{count:,}") for count in counts.values()), default=0)
-    return [(reason, f"{count:>{width},}") for reason, count in counts.items()] or [("none", "")]
