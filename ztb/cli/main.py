@@ -22,7 +22,10 @@ from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
     # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
+    "tape": ("ztb.cli.tape", "recorded market data: import, info, check"),
+    "simulator": ("ztb.cli.simulator", "an exchange on this machine that speaks a venue's protocol"),
     "config": ("ztb.cli.config", "show and check profiles"),
+    "audit": ("ztb.cli.audit", "verify, show and export the journal"),
 }
 """One line for each noun, in the order of ``ztb --help``."""
 

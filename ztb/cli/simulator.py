@@ -1,0 +1,122 @@
+"""``ztb simulator``: a whole exchange on this machine, driven by recorded market data."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from ztb.cli.result import Result, Subparsers
+from ztb.core.error import UsageError
+from ztb.host.clock import HostClock
+from ztb.simulator.dialect import Address
+from ztb.simulator.process import VENUES, SimulatorOptions, build, serve
+from ztb.simulator.zaif.rules import ZaifRules
+from ztb.store.tape import TapeReader
+
+_BUNDLED: Final = Path(__file__).resolve().parent.parent / "data"
+_SECOND_NS: Final = 1_000_000_000
+SCALE_MAX: Final = 10_000.0
+
+EPILOG: Final = """\
+examples:
+  ztb simulator --venue zaif --tape demo-btc_jpy.tape --listen 127.0.0.1:0 --accounts accounts.toml
+  ztb simulator --venue zaif --tape T --listen 127.0.0.1:8080 --accounts A.toml --time-scale 20 --admin
+
+accounts file:
+  [[account]]
+  key = "490f983a-5fab-49b2-b789-9d1f130874d3"
+  secret = "..."
+  balances = { jpy = "1000000", btc = "1.0" }
+"""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the noun ``simulator``."""
+    parser = subparsers.add_parser(
+        "simulator",
+        help="an exchange on loopback that speaks a venue's protocol",
+        description="An exchange on loopback: matching engine, accounts, a tape as market, a venue's wire protocol.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--venue", required=True, choices=tuple(VENUES), help="whose protocol to speak")
+    add("--tape", required=True, metavar="FILE", help="recorded market data, or the name of a bundled tape")
+    add("--listen", required=True, metavar="HOST:PORT", help="a loopback address; port 0 takes any free one")
+    add("--accounts", required=True, type=Path, metavar="FILE.toml", help="API keys, secrets and balances")
+    add("--time-scale", type=float, default=1.0, metavar="N", help="run N times as fast as the wall (default 1)")
+    add("--epoch-ns", type=int, metavar="NS", help="when scaled time and the wall agree (default: now)")
+    add("--start-offset", type=float, default=0.0, metavar="SECONDS", help="begin so far into the tape")
+    add("--loop", action=argparse.BooleanOptionalAction, default=True, help="play the tape again at its end (default)")
+    add("--admin", action="store_true", help="serve /_sim/status, /_sim/book and /_sim/mood")
+    add("--seed", type=int, default=0, metavar="S", help="of the dice behind hostile moods (default 0)")
+    add("--public-per-second", type=int, default=10, metavar="N", help="public requests; 0: no limit (default 10)")
+    add("--public-refusal", type=int, choices=(403, 429), default=403, help="status beyond that (default 403)")
+    add("--private-limits", action=argparse.BooleanOptionalAction, default=True, help="documented limits per method")
+    add("--order-too-new-ms", type=int, default=0, metavar="MS", help="refuse cancels of younger orders (default 0)")
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Serve until SIGTERM or SIGINT."""
+    if not 0 < args.time_scale <= SCALE_MAX:
+        raise UsageError(f"--time-scale is {args.time_scale}", remedy=f"a number above 0, at most {SCALE_MAX:.0f}")
+    reader = TapeReader(_tape_path(args.tape))
+    server = build(
+        _options(args),
+        instrument=reader.meta.instrument,
+        tape=reader.events,
+        clock=HostClock(args.time_scale, args.epoch_ns),
+    )
+    addresses: list[str] = []
+
+    def ready(address: Address) -> None:
+        addresses.append(address.text)
+        # Under --json standard output belongs to the envelope.
+        stream = sys.stderr if args.json else sys.stdout
+        print(f"simulator: {args.venue} on http://{address.text} ready", file=stream, flush=True)
+
+    asyncio.run(serve(server, ready=ready))
+    return Result(data={"venue": args.venue, "address": addresses[0]}, text="simulator: stopped")
+
+
+def _options(args: argparse.Namespace) -> SimulatorOptions:
+    for name in ("start_offset", "public_per_second", "order_too_new_ms"):
+        value = getattr(args, name)
+        if not 0 <= value < 10**9:
+            raise UsageError(f"--{name.replace('_', '-')} is {value}", remedy="a number of 0 or more")
+    host, port = listen_address(args.listen)
+    return SimulatorOptions(
+        venue=args.venue,
+        accounts=args.accounts,
+        host=host,
+        port=port,
+        loop=args.loop,
+        start_offset_ns=int(args.start_offset * _SECOND_NS),
+        admin=args.admin,
+        seed=args.seed,
+        zaif=ZaifRules(
+            public_per_second=args.public_per_second,
+            public_refusal_status=args.public_refusal,
+            private_limits=args.private_limits,
+            order_too_new_ns=args.order_too_new_ms * 1_000_000,
+        ),
+    )
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:8080`` or ``[::1]:8080``. UsageError for anything else."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 <= int(port) <= 65_535:
+        raise UsageError(f"--listen is {text!r}", remedy="write HOST:PORT, for example 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
+
+
+def _tape_path(text: str) -> Path:
+    """A file, or else the bundled tape of this name."""
+    path = Path(text)
+    bundled = _BUNDLED / text
+    return bundled if not path.exists() and path.name == text and bundled.exists() else path

@@ -1,0 +1,307 @@
+"""The matching engine: clients' orders and the tape's displayed book, in one price-time priority. Pure; integers.
+
+Two kinds of liquidity share a price level. The *tape's* is what was displayed there in the recording, less what our
+clients have taken of it; it stays taken until the tape changes that level. The *clients'* orders queue behind the
+displayed lots that were there when they came (``Order.ahead``); lots that vanish from the level are taken to have
+stood behind them, which is the careful assumption. A resting client order is filled, always at its own price, by
+
+* another client's order, in price-time order, after the displayed lots ahead of it;
+* a trade of the tape at a better price for the taker's opposite (it printed through), or at the order's price after
+  the lots ahead of it have traded; all fills together never exceed the lots that printed;
+* a displayed level of the tape that arrives on the other side of it, up to the lots displayed there.
+
+The rule that holds after every call: no client order stands at or beyond a free level or order of the other side.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from ztb.core.instrument import BUY, SELL
+
+
+@final
+@dataclass(slots=True, eq=False)
+class Order:
+    """A client's limit order. Price in ticks; ``remaining`` of ``lots`` still works, ``ahead`` of it in the queue."""
+
+    order_id: int
+    owner: str
+    side: int
+    price: int
+    lots: int
+    created_ns: int
+    comment: str = ""
+    remaining: int = field(init=False)
+    ahead: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        assert self.side in (BUY, SELL)
+        assert self.price > 0
+        assert self.lots > 0
+        self.remaining = self.lots
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class Match:
+    """Lots that changed hands at ``price``. None in the place of an order stands for the tape's anonymous crowd."""
+
+    price: int
+    lots: int
+    taker_side: int
+    taker: Order | None
+    maker: Order | None
+
+
+class _Level:
+    __slots__ = ("orders", "shown", "taken")
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self.taken = 0
+        self.orders: list[Order] = []
+
+    @property
+    def free(self) -> int:
+        return self.shown - self.taken
+
+    def take_displayed(self, lots: int) -> None:
+        """Clients took displayed lots from the front of the queue."""
+        self.taken += lots
+        assert self.taken <= self.shown
+        self.forget_ahead(lots)
+
+    def forget_ahead(self, lots: int) -> None:
+        for order in self.orders:
+            order.ahead = max(0, order.ahead - lots)
+
+
+class _Side:
+    """Levels of one side. Keys are the sort order: ``sign * price``, the best one first."""
+
+    __slots__ = ("_keys", "_order_keys", "levels", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.levels: dict[int, _Level] = {}
+        self._keys: list[int] = []
+        self._order_keys: list[int] = []
+
+    def show(self, price: int, lots: int) -> bool:
+        """The tape displays ``lots`` at ``price``. False: nothing changed."""
+        level = self.levels.get(price)
+        if level is None:
+            if lots == 0:
+                return False
+            level = self._make(price)
+        if level.shown == lots:
+            return False
+        level.shown, level.taken = lots, 0
+        for order in level.orders:
+            order.ahead = min(order.ahead, lots)
+        self._drop_if_empty(price, level)
+        return True
+
+    def show_only(self, levels: Iterable[tuple[int, int]]) -> bool:
+        fresh = {price: lots for price, lots in levels if lots > 0}
+        stale = [price for price, level in self.levels.items() if level.shown and price not in fresh]
+        changed = bool(stale)
+        for price in stale:
+            self.show(price, 0)
+        for price, lots in fresh.items():
+            changed = self.show(price, lots) or changed
+        return changed
+
+    def hide_better_than(self, price: int, *, inclusive: bool) -> bool:
+        """Remove displayed levels better than ``price`` (the tape says that the best is there now)."""
+        bound = self.sign * price
+        end = bisect_left(self._keys, bound + 1 if inclusive else bound)
+        changed = False
+        for key in self._keys[:end]:
+            changed = self.show(self.sign * key, 0) or changed
+        return changed
+
+    def rest(self, order: Order) -> None:
+        level = self.levels.get(order.price) or self._make(order.price)
+        order.ahead = level.free
+        if not level.orders:
+            insort(self._order_keys, self.sign * order.price)
+        level.orders.append(order)
+
+    def remove(self, order: Order) -> None:
+        level = self.levels[order.price]
+        level.orders.remove(order)
+        if not level.orders:
+            self._order_keys.pop(bisect_left(self._order_keys, self.sign * order.price))
+        self._drop_if_empty(order.price, level)
+
+    def best_order(self) -> Order | None:
+        """The client order that has the first claim on this side."""
+        return self.levels[self.sign * self._order_keys[0]].orders[0] if self._order_keys else None
+
+    def reachable(self, limit: int | None = None) -> Iterator[tuple[int, _Level]]:
+        """Levels with anything to take, best first, as far as a taker with this limit goes."""
+        bound = None if limit is None else self.sign * limit
+        keys = self._keys if bound is None else self._keys[: bisect_left(self._keys, bound + 1)]
+        for key in keys:
+            price = self.sign * key
+            level = self.levels.get(price)
+            if level is not None and (level.orders or level.free > 0):
+                yield price, level
+
+    def _make(self, price: int) -> _Level:
+        level = self.levels[price] = _Level()
+        insort(self._keys, self.sign * price)
+        return level
+
+    def _drop_if_empty(self, price: int, level: _Level) -> None:
+        if not level.shown and not level.orders:
+            del self.levels[price]
+            self._keys.pop(bisect_left(self._keys, self.sign * price))
+
+
+class Book:
+    """One instrument's book. Every method that can trade returns the matches in the order in which they happened."""
+
+    def __init__(self) -> None:
+        self._sides: Final = {BUY: _Side(-1), SELL: _Side(1)}
+        self.version = 0
+        """Rises whenever something visible changes."""
+
+    def place(self, order: Order) -> list[Match]:
+        """Match ``order`` against the other side; what remains of it rests."""
+        matches: list[Match] = []
+        for price, level in self._sides[-order.side].reachable(order.price):
+            self._take_level(order, price, level, matches)
+            if not order.remaining:
+                break
+        if order.remaining:
+            self._sides[order.side].rest(order)
+        self.version += 1
+        return matches
+
+    def cancel(self, order: Order) -> None:
+        """Take a resting order off the book."""
+        assert order.remaining > 0
+        self._sides[order.side].remove(order)
+        self.version += 1
+
+    def tape_trade(self, price: int, lots: int, taker_side: int) -> list[Match]:
+        """A trade of the recording: it fills clients' orders first where they were in its way, the rest just prints."""
+        matches: list[Match] = []
+        passive = self._sides[-taker_side]
+        left = lots
+        while left and (best := passive.best_order()) is not None:
+            distance = passive.sign * (price - best.price)
+            if distance < 0:
+                break
+            level = passive.levels[best.price]
+            if distance == 0 and best.ahead:
+                queued = min(left, best.ahead)
+                level.forget_ahead(queued)
+                left -= queued
+                continue
+            filled = min(left, best.remaining)
+            self._fill_resting(best, filled, None, taker_side, matches)
+            left -= filled
+        printed = lots - sum(match.lots for match in matches)
+        if printed:
+            matches.append(Match(price, printed, taker_side, None, None))
+        self.version += 1
+        return matches
+
+    def tape_quote(self, bid: int, bid_lots: int, ask: int, ask_lots: int) -> list[Match]:
+        """The recording's best bid and ask; a side without orders has price 0."""
+        changed = False
+        for side, price, lots in ((BUY, bid, bid_lots), (SELL, ask, ask_lots)):
+            levels = self._sides[side]
+            if price == 0:
+                changed = levels.show_only(()) or changed
+                continue
+            changed = levels.hide_better_than(price, inclusive=False) or changed
+            changed = levels.show(price, lots) or changed
+            changed = self._sides[-side].hide_better_than(price, inclusive=True) or changed
+        return self._after_tape(changed)
+
+    def tape_depth(
+        self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]], *, is_snapshot: bool
+    ) -> list[Match]:
+        """The recording's book: replaced by a snapshot, else changed level by level (lots 0 removes one)."""
+        changed = False
+        for side, levels in ((BUY, tuple(bids)), (SELL, tuple(asks))):
+            if is_snapshot:
+                changed = self._sides[side].show_only(levels) or changed
+            else:
+                for price, lots in levels:
+                    changed = self._sides[side].show(price, lots) or changed
+            # The newest levels are right: older ones of the other side that they cross are gone.
+            best = max((-self._sides[side].sign * price for price, lots in levels if lots), default=None)
+            if best is not None:
+                price = -self._sides[side].sign * best
+                changed = self._sides[-side].hide_better_than(price, inclusive=True) or changed
+        return self._after_tape(changed)
+
+    def clear_tape(self) -> None:
+        """Forget what the recording displayed; clients' orders stay."""
+        for side in self._sides.values():
+            side.show_only(())
+        self.version += 1
+
+    def levels(self, side: int, count: int) -> list[tuple[int, int]]:
+        """The best ``count`` levels as (price, lots), displayed and clients' lots together."""
+        found: list[tuple[int, int]] = []
+        for price, level in self._sides[side].reachable():
+            found.append((price, level.free + sum(order.remaining for order in level.orders)))
+            if len(found) == count:
+                break
+        return found
+
+    def best(self, side: int) -> int:
+        """Best price of a side; 0 when it is empty."""
+        return next((price for price, _ in self._sides[side].reachable()), 0)
+
+    def _take_level(self, taker: Order, price: int, level: _Level, matches: list[Match]) -> None:
+        """Let ``taker`` eat this level's queue from its front: displayed lots and clients' orders as they stand."""
+        while taker.remaining and (level.orders or level.free):
+            first = level.orders[0] if level.orders else None
+            displayed = first.ahead if first is not None else level.free
+            if displayed:
+                lots = min(taker.remaining, displayed)
+                level.take_displayed(lots)
+                taker.remaining -= lots
+                matches.append(Match(price, lots, taker.side, taker, None))
+                continue
+            assert first is not None
+            self._fill_resting(first, min(taker.remaining, first.remaining), taker, taker.side, matches)
+
+    def _fill_resting(
+        self, maker: Order, lots: int, taker: Order | None, taker_side: int, matches: list[Match]
+    ) -> None:
+        assert 0 < lots <= maker.remaining
+        if lots == maker.remaining:
+            self._sides[maker.side].remove(maker)
+        maker.remaining -= lots
+        if taker is not None:
+            taker.remaining -= lots
+        matches.append(Match(maker.price, lots, taker_side, taker, maker))
+
+    def _after_tape(self, changed: bool) -> list[Match]:
+        """Fill the clients' orders that the tape's displayed book now crosses."""
+        matches: list[Match] = []
+        if not changed:
+            return matches
+        self.version += 1
+        for side in (BUY, SELL):
+            while (order := self._sides[side].best_order()) is not None:
+                found = next(self._sides[-side].reachable(order.price), None)
+                if found is None:
+                    break
+                _, level = found
+                lots = min(order.remaining, level.free)
+                level.take_displayed(lots)
+                self._fill_resting(order, lots, None, -side, matches)
+        return matches

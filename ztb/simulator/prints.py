@@ -1,0 +1,85 @@
+"""What the public sees of past trades: the newest prints, the last price, and the figures of the last 24 hours."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, final
+
+from ztb.simulator.limits import PUBLIC_TRADES_MAX, TICKER_MINUTES_MAX
+
+_MINUTE_NS: Final = 60 * 1_000_000_000
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class Print:
+    """One public trade; ``side`` is the taker's, price in ticks."""
+
+    trade_id: int
+    ts_ns: int
+    price: int
+    lots: int
+    side: int
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class DayFigures:
+    """Of the last 24 hours. ``vwap`` in ticks, exact enough for a ticker (8 decimals)."""
+
+    high: int
+    low: int
+    lots: int
+    vwap: Decimal
+
+
+@final
+@dataclass(slots=True)
+class _Minute:
+    minute: int
+    high: int
+    low: int
+    lots: int
+    value: int
+
+
+class Prints:
+    """Bounded memory of the public trades."""
+
+    def __init__(self) -> None:
+        self.recent: Final[deque[Print]] = deque(maxlen=PUBLIC_TRADES_MAX)
+        """Oldest first."""
+        self._minutes: deque[_Minute] = deque(maxlen=TICKER_MINUTES_MAX)
+
+    @property
+    def last(self) -> Print | None:
+        return self.recent[-1] if self.recent else None
+
+    def add(self, trade: Print) -> None:
+        self.recent.append(trade)
+        minute = trade.ts_ns // _MINUTE_NS
+        if not self._minutes or self._minutes[-1].minute < minute:
+            self._minutes.append(_Minute(minute, trade.price, trade.price, 0, 0))
+        bucket = self._minutes[-1]
+        bucket.high = max(bucket.high, trade.price)
+        bucket.low = min(bucket.low, trade.price)
+        bucket.lots += trade.lots
+        bucket.value += trade.price * trade.lots
+
+    def day(self, now_ns: int) -> DayFigures | None:
+        """None: nobody traded within 24 hours."""
+        oldest = now_ns // _MINUTE_NS - TICKER_MINUTES_MAX
+        while self._minutes and self._minutes[0].minute <= oldest:
+            self._minutes.popleft()
+        if not self._minutes:
+            return None
+        lots = sum(bucket.lots for bucket in self._minutes)
+        value = sum(bucket.value for bucket in self._minutes)
+        return DayFigures(
+            high=max(bucket.high for bucket in self._minutes),
+            low=min(bucket.low for bucket in self._minutes),
+            lots=lots,
+            vwap=(Decimal(value) / lots).quantize(Decimal("1e-8")),
+        )

@@ -1,0 +1,90 @@
+"""The simulator as a process: builds exchange, dialect and server, says that it is ready, ends on SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, final
+
+from ztb.core.instrument import Instrument
+from ztb.simulator.accounts_file import read_accounts
+from ztb.simulator.dialect import Address, Clock, Dialect
+from ztb.simulator.exchange import Exchange
+from ztb.simulator.moods import Moods
+from ztb.simulator.record import Record
+from ztb.simulator.server import SimulatorServer
+from ztb.simulator.tape_player import Tape
+from ztb.simulator.zaif import rules as zaif_rules
+from ztb.simulator.zaif.rules import ZaifRules
+from ztb.simulator.zaif.venue import ZaifVenue
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """Everything that the command line can choose."""
+
+    venue: str
+    accounts: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    loop: bool = True
+    start_offset_ns: int = 0
+    admin: bool = False
+    seed: int = 0
+    zaif: ZaifRules = field(default_factory=ZaifRules)
+
+
+def _zaif(exchange: Exchange, moods: Moods, record: Record, options: SimulatorOptions) -> Dialect:
+    return ZaifVenue(exchange, moods=moods, record=record, rules=options.zaif)
+
+
+VENUES: Final[Mapping[str, Callable[[Exchange, Moods, Record, SimulatorOptions], Dialect]]] = {"zaif": _zaif}
+"""The dialects, by the name that ``--venue`` takes."""
+
+
+def build(options: SimulatorOptions, *, instrument: Instrument, tape: Tape, clock: Clock) -> SimulatorServer:
+    """A server that is ready to start. UsageError when the accounts file is wrong."""
+    pair = f"{instrument.base}_{instrument.quote}".lower()
+    accounts = read_accounts(
+        options.accounts,
+        instrument,
+        maker_fee_ppm=instrument.maker_fee_ppm or zaif_rules.MAKER_FEE_PPM,
+        taker_fee_ppm=instrument.taker_fee_ppm
+        or zaif_rules.TAKER_FEE_PPM.get(pair, zaif_rules.TAKER_FEE_PPM_OTHER),
+    )  # fmt: skip
+    exchange = Exchange(instrument, tape, accounts, loop=options.loop)
+    moods, record = Moods(seed=options.seed), Record()
+    return SimulatorServer(
+        exchange,
+        VENUES[options.venue](exchange, moods, record, options),
+        clock=clock,
+        moods=moods,
+        record=record,
+        host=options.host,
+        port=options.port,
+        start_offset_ns=options.start_offset_ns,
+        admin=options.admin,
+    )
+
+
+async def serve(server: SimulatorServer, *, ready: Callable[[Address], None]) -> None:
+    """Run until a signal or an error of the tape ends it; ``ready`` is told the address."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    ready(await server.start())
+    ended = asyncio.create_task(server.wait())
+    stopping = asyncio.create_task(stopped.wait())
+    try:
+        done, _ = await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        stopping.cancel()
+        await server.stop()
+        await asyncio.gather(ended, stopping, return_exceptions=True)

@@ -1,0 +1,39 @@
+"""Sliding windows over the exchange's own time, as venues document their limits: at most N calls in W seconds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import final
+
+from ztb.simulator.limits import RATE_KEYS_MAX
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most ``calls`` in any ``seconds``."""
+
+    calls: int
+    seconds: int
+
+
+class RateWindows:
+    """The calls of many clients. A refused call does not count."""
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[tuple[str, str], deque[int]] = OrderedDict()
+
+    def admit(self, client: str, method: str, window: Window, now_ns: int, *, factor: int = 1) -> bool:
+        """Count a call and say whether it is within the limit."""
+        times = self._times.setdefault((client, method), deque())
+        self._times.move_to_end((client, method))
+        if len(self._times) > RATE_KEYS_MAX:
+            self._times.popitem(last=False)
+        oldest_ns = now_ns - window.seconds * 1_000_000_000
+        while times and times[0] <= oldest_ns:
+            times.popleft()
+        if len(times) >= window.calls * factor:
+            return False
+        times.append(now_ns)
+        return True

@@ -1,0 +1,1 @@
+"""Zaif's protocol on top of the exchange: public REST, ``/tapi`` and ``/stream``."""
