@@ -46,10 +46,16 @@ class TapeWriter:
         self._events: list[Market] = []
         self._levels = 0
         self._blocks = 0
+        self._identity = b""
         with self._disk():
             flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if live else os.O_TRUNC)
             self._file = os.fdopen(os.open(self._writing, flags, 0o644), "wb", buffering=0)
             self._write(pack_head(header_from_meta(meta)))
+
+    @property
+    def sha256(self) -> str:
+        """Over everything written before the end, as ``TapeReader.sha256``; empty until ``close``."""
+        return self._identity.hex()
 
     def add(self, event: Market) -> None:
         """Append; the event must be of the tape's instrument and obey its own rules, else TapeError."""
@@ -80,7 +86,8 @@ class TapeWriter:
         if self._file.closed:
             return
         self.flush()
-        end = End(self._blocks, self.counts, self.span, self._sha256.digest(), summary_to_bytes(self.summary))
+        self._identity = self._sha256.digest()
+        end = End(self._blocks, self.counts, self.span, self._identity, summary_to_bytes(self.summary))
         with self._disk():
             self._write(pack_end(end))
             os.fsync(self._file.fileno())
