@@ -55,7 +55,7 @@ def list_keys(args: argparse.Namespace) -> Result:
     """The reference of every key, as `docs/configuration.md` has it."""
     rows = [
         {
-            "key": schema.dotted(key),
+            "key": schema.dotted((*key, "NAME") if key == schema.PARAMETERS else key),
             "allowed": schema.allowed(key),
             "default": schema.default(key),
             "meaning": field.description or "",

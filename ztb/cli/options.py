@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ztb.host.config import LoadedProfile, load_profile
+if TYPE_CHECKING:
+    from ztb.host.config import LoadedProfile
 
 
 def add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -31,4 +33,6 @@ def add_state_option(parser: argparse.ArgumentParser) -> None:
 
 def profile_from(args: argparse.Namespace) -> LoadedProfile:
     """The profile that the options of ``add_profile_options`` ask for; ConfigError or UsageError if it is not sound."""
+    from ztb.host.config import load_profile  # pydantic takes longer to import than many commands take to run
+
     return load_profile(args.profile, config_dir=args.config_dir, overrides=args.overrides)

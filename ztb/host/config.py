@@ -187,7 +187,7 @@ def _problem(location: Key, details: Mapping[str, Any], settings: Layer, path: P
         return location, f"{path}: {dotted(location)} is missing; allowed: {schema.allowed(location)}"
     key = next(location[:length] for length in range(len(location), 0, -1) if location[:length] in settings)
     setting: Setting = settings[key]
-    shown = repr(str(setting.value) if isinstance(setting.value, Decimal) else setting.value)
+    shown = str(setting.value) if isinstance(setting.value, Decimal) else repr(setting.value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     why = f" ({details['ctx']['error']})" if details["type"] == "value_error" else ""
     return key, f"{setting.place}: {dotted(key)} = {shown}: not allowed{why}; allowed: {schema.allowed(key)}"

@@ -93,13 +93,12 @@ def configure_log(
 ) -> None:
     """Sends records of ``level`` and above to ``stream`` (standard error); ZTB_LOG=json or text decides ``auto``."""
     target = sys.stderr if stream is None else stream
-    root = logging.getLogger(ROOT)
-    root.setLevel(level)
-    root.propagate = False
+    logging.getLogger(ROOT).propagate = False
     close_log()
     handler = LineHandler(target)
+    handler.setLevel(level)
     handler.setFormatter(_formatter(_decided(form, target, environ), profile))
-    root.addHandler(handler)
+    _attach(handler)
 
 
 def add_log_file(path: Path, *, profile: str = "", level: int = INFO, form: Form = "json") -> LineHandler:
@@ -108,26 +107,20 @@ def add_log_file(path: Path, *, profile: str = "", level: int = INFO, form: Form
     handler = LineHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
     handler.setLevel(level)
     handler.setFormatter(_formatter("json" if form == "auto" else form, profile))
-    root = logging.getLogger(ROOT)
-    if root.level == logging.NOTSET or root.level > level:
-        root.setLevel(level)
-    root.addHandler(handler)
+    _attach(handler)
     return handler
 
 
 def remove_log_file(handler: LineHandler) -> None:
     """Writes out and closes what ``add_log_file`` opened."""
-    logging.getLogger(ROOT).removeHandler(handler)
-    handler.close()
+    _detach(handler)
     handler.stream.close()
 
 
 def close_log() -> None:
     """Takes every destination away again."""
-    root = logging.getLogger(ROOT)
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-        handler.close()
+    for handler in logging.getLogger(ROOT).handlers[:]:
+        _detach(handler)
 
 
 class JsonFormatter(logging.Formatter):
@@ -170,6 +163,23 @@ class TextFormatter(logging.Formatter):
             trace = self.formatException(record.exc_info)
             line += "\n" + "\n".join(_one_line(part) for part in trace.split("\n"))
         return redact(line)
+
+
+def _attach(handler: logging.Handler) -> None:
+    logging.getLogger(ROOT).addHandler(handler)
+    _follow_handlers()
+
+
+def _detach(handler: logging.Handler) -> None:
+    logging.getLogger(ROOT).removeHandler(handler)
+    handler.close()
+    _follow_handlers()
+
+
+def _follow_handlers() -> None:
+    """A record is made only if some destination wants its level."""
+    root = logging.getLogger(ROOT)
+    root.setLevel(min((handler.level for handler in root.handlers), default=WARNING))
 
 
 def _formatter(form: str, profile: str) -> logging.Formatter:

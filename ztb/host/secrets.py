@@ -108,9 +108,11 @@ def _read(path: Path, *, private: bool) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise CredentialError(f"{path}: {error.strerror}", remedy="check the path and its permissions") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_file(path, os.fstat(descriptor), private=private)
-        content = file.read(SECRET_BYTES_MAX + 1)
+        content = os.read(descriptor, SECRET_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > SECRET_BYTES_MAX:
         raise CredentialError(f"{path}: larger than {SECRET_BYTES_MAX} bytes", remedy="this is no secret")
     try:
