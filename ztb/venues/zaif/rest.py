@@ -8,7 +8,7 @@ not clearly a yes or a no from the venue becomes ``UnknownFate``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -107,8 +107,12 @@ class ZaifAccount:
         clock: Clock,
         instruments: Mapping[str, Instrument],
         fee_in_base: bool = False,
+        at_wire: Callable[[Place], None] | None = None,
     ) -> None:
-        """``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``."""
+        """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
+
+        ``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``.
+        """
         self._transport = transport
         self._key = key
         self._secret = secret
@@ -117,6 +121,7 @@ class ZaifAccount:
         self._clock = clock
         self._instruments = dict(instruments)
         self._fee_in_base = fee_in_base
+        self._at_wire = at_wire
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -138,7 +143,7 @@ class ZaifAccount:
             ("comment", order.client_id),
         ]
         try:
-            row = await self._call(codec.PLACED, "trade", parameters, changes_state=True)
+            row = await self._call(codec.PLACED, "trade", parameters, changes_state=True, order=order)
             received = codec.steps(instrument.sizes, row.received, "trade")
             remains = codec.steps(instrument.sizes, row.remains, "trade")
             if received + remains != order.lots or row.order_id < 0 or (remains > 0 and row.order_id == 0):
@@ -225,11 +230,12 @@ class ZaifAccount:
         *,
         changes_state: bool = False,
         urgent: bool = False,
+        order: Place | None = None,
     ) -> T:
         """One private call; only what the venue refused for its nonce, and no order, is tried again."""
         attempts = 1 if method == "trade" else limits.NONCE_ATTEMPTS_MAX
         for attempt in range(1, attempts + 1):
-            body = await self._exchange(method, parameters, changes_state=changes_state, urgent=urgent)
+            body = await self._exchange(method, parameters, changes_state=changes_state, urgent=urgent, order=order)
             try:
                 return codec.private_answer(decoder, body, method)
             except Throttled:
@@ -242,9 +248,17 @@ class ZaifAccount:
         raise InvariantBroken("no attempt was made")
 
     async def _exchange(
-        self, method: str, parameters: Sequence[tuple[str, str]], *, changes_state: bool, urgent: bool
+        self,
+        method: str,
+        parameters: Sequence[tuple[str, str]],
+        *,
+        changes_state: bool,
+        urgent: bool,
+        order: Place | None,
     ) -> bytes:
         async with self._limiter.slot(method, urgent=urgent), self._one_at_a_time:
+            if order is not None and self._at_wire is not None:
+                self._at_wire(order)
             body = form_body([("nonce", self._nonce.text()), ("method", method), *parameters])
             headers = signed_headers(self._key, self._secret, body)
             try:
