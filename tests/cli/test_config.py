@@ -150,8 +150,8 @@ def test_the_demo_fits_the_market_of_its_tape() -> None:
     values = {
         key: row["value"] for key, row in json.loads(ztb("config", "show", "--json").stdout)["data"]["values"].items()
     }
-    # BTCUSDT stood between 59,000 and 63,000 when the tape was recorded, and the tape takes 147 JPY for 1 USDT
-    highest_jpy = 63_000 * 147
+    # the recording has prices from 61,556 to 61,860 USDT, and the tape takes 147 JPY for one
+    highest_jpy = 61_860 * 147
     assert float(values["limits.order_size_max"]) * highest_jpy < float(values["limits.order_notional_max"])
     assert float(values["limits.position_max"]) * highest_jpy < float(values["limits.position_notional_max"])
     assert values["mode.live_http_enabled"] is False
