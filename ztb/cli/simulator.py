@@ -57,6 +57,7 @@ def register(subparsers: Subparsers) -> None:
     add("--public-refusal", type=int, choices=(403, 429), default=403, help="status beyond that (default 403)")
     add("--private-limits", action=argparse.BooleanOptionalAction, default=True, help="documented limits per method")
     add("--order-too-new-ms", type=int, default=0, metavar="MS", help="refuse cancels of younger orders (default 0)")
+    add("--with-parent", action="store_true", help="end when standard input ends: for a parent that starts this")
     parser.set_defaults(handler=run)
 
 
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> Result:
         stream = sys.stderr if args.json else sys.stdout
         print(f"simulator: {args.venue} on http://{address.text} ready", file=stream, flush=True)
 
-    asyncio.run(serve(server, ready=ready))
+    asyncio.run(serve(server, ready=ready, with_parent=args.with_parent))
     return Result(data={"venue": args.venue, "address": addresses[0]}, text="simulator: stopped")
 
 

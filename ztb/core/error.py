@@ -103,6 +103,10 @@ class Rejected(VenueError):
     """Definitely not done: the venue answered no."""
 
 
+class GateClosed(Rejected):
+    """Definitely not done: the gate at the wire was closed when the bytes were about to leave."""
+
+
 class Throttled(VenueError):
     """Definitely not done: a rate limit, ours or the venue's."""
 

@@ -30,7 +30,6 @@ REASONS: Final[dict[str, str]] = {
     "orders_per_minute": "as many orders as allowed were made in the last 60 seconds",
     "price_collar": "the limit price is too far from the last price",
     "nothing_to_sell": "spot: this bot holds nothing of it",
-    "nothing_to_reduce": "reduce-only: there is no position to shrink",
 }
 """Every refusal of this file; those of the emergency controls stand in ``control.REFUSALS``."""
 
@@ -116,11 +115,11 @@ def refusal(
         return "order_size"
     if p.instrument.notional(p.price, p.lots) > limits.order_notional_max:
         return "order_notional"
-    worst_lots = abs(worst_case_lots(p.side, held_lots, same) + p.side * p.lots)
-    if worst_lots > abs(held_lots):
-        if worst_lots > limits.position_lots_max:
+    worst_lots = worst_case_lots(p.side, held_lots, same) + p.side * p.lots
+    if worst_lots * p.side > 0:  # else the order can only shrink what is held, and that is never refused here
+        if abs(worst_lots) > limits.position_lots_max:
             return "position_size"
-        if p.instrument.notional(max(p.price, p.last_price), worst_lots) > limits.position_notional_max:
+        if p.instrument.notional(max(p.price, p.last_price), abs(worst_lots)) > limits.position_notional_max:
             return "position_notional"
     if rate.count(now_ns) + 1 > limits.orders_per_minute_max:
         return "orders_per_minute"

@@ -17,6 +17,7 @@ from ztb.core.money import PPM, Grid, ceil_div
 BUY: Final = 1
 SELL: Final = -1
 SIDE_NAMES: Final = {BUY: "BUY", SELL: "SELL"}
+MONEY_SCALE_MAX: Final = 18
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,12 @@ class Instrument:
     """Money units that one lot gains when the price rises by one tick."""
 
     def __post_init__(self) -> None:
-        product = Grid(self.tick_size).step * Grid(self.lot_size).step * (Decimal(10) ** self.money_scale)
-        if product != product.to_integral_value():
+        if not 0 <= self.money_scale <= MONEY_SCALE_MAX:
+            raise AmountError(f"{self.symbol}: money_scale {self.money_scale}", remedy=f"0 to {MONEY_SCALE_MAX}")
+        tick, tick_parts = Grid(self.tick_size).step.as_integer_ratio()
+        lot, lot_parts = Grid(self.lot_size).step.as_integer_ratio()
+        product, rest = divmod(tick * lot * 10**self.money_scale, tick_parts * lot_parts)
+        if rest:
             raise AmountError(
                 f"{self.symbol}: tick {self.tick_size} x lot {self.lot_size} is not a whole number of "
                 f"10^-{self.money_scale} {self.quote}",
@@ -49,7 +54,7 @@ class Instrument:
             )
         if not 0 < self.lots_min <= self.lots_max:
             raise AmountError(f"{self.symbol}: lots_min {self.lots_min} and lots_max {self.lots_max} make no range")
-        object.__setattr__(self, "money_per_tick_lot", int(product))
+        object.__setattr__(self, "money_per_tick_lot", product)
 
     @property
     def prices(self) -> Grid:

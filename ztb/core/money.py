@@ -6,7 +6,8 @@ unit. Inside the core an amount is the integer number of steps; it never passes 
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded, Underflow
+from typing import Final
 
 from ztb.core.error import AmountError
 
@@ -15,21 +16,27 @@ PPM = 1_000_000
 
 AMOUNT_TEXT_LENGTH_MAX = 40
 """No venue writes an amount longer than this; a longer one is an attack or a bug."""
+AMOUNT_EXPONENT_MAX: Final = 40
+"""No amount has a digit further than this from the decimal point; ``1e999999`` would fill the memory."""
 
-_ROUNDING = {"floor": ROUND_FLOOR, "ceiling": ROUND_CEILING, "nearest": ROUND_HALF_EVEN}
+_EXACT: Final = Context(
+    prec=8 * AMOUNT_EXPONENT_MAX, traps=[InvalidOperation, Inexact, Rounded, Overflow, Underflow, Clamped]
+)
+"""Room for every sum of the above; what does not fit is an error instead of a rounded number."""
 
 
 def decimal_from_text(text: str) -> Decimal:
     """Exact finite decimal of a plain or exponent notation; AmountError for anything else."""
     if len(text) > AMOUNT_TEXT_LENGTH_MAX:
         raise AmountError(f"amount of {len(text)} characters")
+    # Decimal itself also takes 1_000, blanks around the number and the digits of other scripts.
+    if not text.isascii() or "_" in text or text != text.strip():
+        raise AmountError(f"not a number: {text!r}")
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise AmountError(f"not a number: {text!r}") from None
-    if not value.is_finite():
-        raise AmountError(f"not a finite number: {text!r}")
-    return value
+    return _checked(value)
 
 
 class Grid:
@@ -40,23 +47,30 @@ class Grid:
     def __init__(self, step: Decimal) -> None:
         if not step.is_finite() or step <= 0:
             raise AmountError(f"a step must be a positive number, not {step}")
-        self.step = step
+        self.step = _checked(step)
 
     def exact(self, value: Decimal) -> int:
         """Steps in ``value``; AmountError when it does not lie on the grid."""
-        if not value.is_finite():
-            raise AmountError(f"not a finite number: {value}")
-        steps = value / self.step
-        whole = int(steps)
-        if whole * self.step != value:
+        steps, rest = _EXACT.divmod(_checked(value), self.step)
+        if rest:
             raise AmountError(f"{value} is not a multiple of {self.step}")
-        return whole
+        return int(steps)
 
     def rounded(self, value: Decimal, direction: str) -> int:
-        """Steps in ``value``, rounded ``floor``, ``ceiling`` or ``nearest``."""
-        if not value.is_finite():
-            raise AmountError(f"not a finite number: {value}")
-        return int((value / self.step).to_integral_value(rounding=_ROUNDING[direction]))
+        """Steps in ``value``, rounded ``floor``, ``ceiling`` or ``nearest`` (the even one of two as near)."""
+        quotient, rest = _EXACT.divmod(_checked(value), self.step)
+        steps = int(quotient)
+        # The quotient was cut towards zero, and the rest has the sign of the value.
+        floor = steps - 1 if rest < 0 else steps
+        match direction:
+            case "floor":
+                return floor
+            case "ceiling":
+                return floor + 1 if rest else floor
+            case "nearest":
+                above = _EXACT.multiply(2, _EXACT.subtract(value, _EXACT.multiply(floor, self.step)))
+                return floor + 1 if above > self.step or (above == self.step and floor % 2) else floor
+        raise AmountError(f"no rounding {direction!r}", remedy="floor, ceiling or nearest")
 
     def parse(self, text: str) -> int:
         """Steps in the number written as ``text``; AmountError when it is none or off the grid."""
@@ -64,11 +78,22 @@ class Grid:
 
     def decimal(self, steps: int) -> Decimal:
         """The amount of ``steps`` as an exact Decimal."""
-        return steps * self.step
+        return _EXACT.multiply(steps, self.step)
 
     def text(self, steps: int) -> str:
         """The amount in fixed-point notation, never with an exponent."""
-        return f"{steps * self.step:f}"
+        return f"{self.decimal(steps):f}"
+
+
+def _checked(value: Decimal) -> Decimal:
+    """The value, if it is a finite number of a size that can be an amount."""
+    if not value.is_finite():
+        raise AmountError(f"not a finite number: {value}")
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if not -AMOUNT_EXPONENT_MAX <= exponent <= AMOUNT_EXPONENT_MAX or len(digits) > 2 * AMOUNT_EXPONENT_MAX:
+        raise AmountError(f"out of all proportion: {str(value)[:AMOUNT_TEXT_LENGTH_MAX]}")
+    return value
 
 
 def ceil_div(numerator: int, denominator: int) -> int:

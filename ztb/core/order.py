@@ -91,7 +91,8 @@ class Order:
     state: OrderState = OrderState.CREATED
     venue_id: str = ""
     filled_lots: int = 0
-    trade_ids: list[str] = field(default_factory=list)
+    fills: dict[str, int] = field(default_factory=dict)
+    """Lots by the venue's trade id."""
     cancel_asked_ns: int = 0
     """When the last cancel was asked for; 0: never, or refused since."""
     looked_up_ns: int = 0
@@ -125,9 +126,9 @@ class Order:
     def fill(self, trade_id: str, lots: int) -> bool:
         """Count one fill; False when this trade was counted before (F-13)."""
         assert lots > 0
-        if trade_id in self.trade_ids:
+        if trade_id in self.fills:
             return False
-        self.trade_ids.append(trade_id)
+        self.fills[trade_id] = lots
         self.filled_lots += lots
         self.apply(Trigger.FILL_LAST if self.filled_lots >= self.lots else Trigger.FILL_PART)
         return True
@@ -136,7 +137,7 @@ class Order:
         """Plain values, for a checkpoint."""
         plain: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
         plain["state"] = self.state.value
-        plain["trade_ids"] = list(self.trade_ids)
+        plain["fills"] = dict(self.fills)
         return plain
 
     @staticmethod
@@ -144,11 +145,11 @@ class Order:
         """The order that ``snapshot`` described."""
         fields = {name: plain[name] for name in _FIELDS}
         fields["state"] = OrderState(plain["state"])
-        fields["trade_ids"] = list(plain["trade_ids"])
+        fields["fills"] = dict(plain["fills"])
         return Order(**fields)
 
 
 _FIELDS: Final = (
     "client_id", "instrument", "side", "lots", "price", "reduce_only", "created_ns", "sequence", "state", "venue_id",
-    "filled_lots", "trade_ids", "cancel_asked_ns", "looked_up_ns",
+    "filled_lots", "fills", "cancel_asked_ns", "looked_up_ns",
 )  # fmt: skip

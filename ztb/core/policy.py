@@ -13,6 +13,10 @@ from ztb.core.event import Quote, Trade
 
 HOLD: Final = 0
 
+INPUTS_MAX: Final = 16
+INPUT_MAX: Final = 1 << 62
+REASON_LENGTH_MAX: Final = 64
+
 
 @final
 @dataclass(slots=True)
@@ -25,6 +29,33 @@ class Decision:
     """A fixed code, for example ``crossing_up`` or ``no_crossing``; also when nothing is wanted."""
     inputs: tuple[int, ...]
     """The integers that decided, named by ``Policy.input_names``."""
+
+
+def flaw_of(answer: object) -> str:
+    """Why an answer is neither None nor a decision that can be acted upon and recorded; "" when it is one."""
+    if type(answer) is not Decision:
+        return "" if answer is None else f"a {type(answer).__name__} is no decision"
+    if type(answer.action) is not int or not -1 <= answer.action <= 1:
+        return "an action that is neither BUY, SELL nor HOLD"
+    reason = answer.reason
+    if type(reason) is not str or len(reason) > REASON_LENGTH_MAX or not reason.isascii():
+        return f"a reason that is no text of up to {REASON_LENGTH_MAX} ASCII characters"
+    inputs = answer.inputs
+    if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
+        return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
+    for value in inputs:
+        if type(value) is not int or not -INPUT_MAX < value < INPUT_MAX:
+            return "an input that is no integer, or one out of all proportion"
+    return ""
+
+
+def plain_text(error: BaseException) -> str:
+    """Kind and text of somebody else's exception, short and printable, even when its own ``str`` fails."""
+    try:
+        text = str(error)
+    except Exception:  # it is their code that runs here
+        text = "its text cannot be had"
+    return f"{type(error).__name__}: {text}".encode("ascii", "backslashreplace").decode("ascii")[:300]
 
 
 class Policy:

@@ -42,12 +42,14 @@ class State:
     """Orders, ledger, controls, markets and counters."""
 
     __slots__ = (
-        "clock_backsteps", "control", "desks", "epoch", "install", "ledger", "now_ns", "orders", "policy_suspended",
+        "clock_backsteps", "control", "desks", "due_ns", "epoch", "install", "ledger", "now_ns", "orders", "policy_suspended",
         "rate", "refused_market_events", "sequence", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
         self.now_ns = 0
+        self.due_ns = 0
+        """When the engine next looks at what is due because time passed."""
         self.install = ""
         self.epoch = 0
         self.sequence = 0
@@ -81,6 +83,7 @@ class State:
         return {
             "version": SNAPSHOT_VERSION,
             "now_ns": self.now_ns,
+            "due_ns": self.due_ns,
             "install": self.install,
             "epoch": self.epoch,
             "sequence": self.sequence,
@@ -102,6 +105,7 @@ class State:
         if unknown:
             raise InvariantBroken(f"the checkpoint holds instruments that the profile does not name: {unknown}")
         self.now_ns = plain["now_ns"]
+        self.due_ns = plain["due_ns"]
         self.install = plain["install"]
         self.epoch = plain["epoch"]
         self.sequence = plain["sequence"]

@@ -35,7 +35,7 @@ from ztb.core.lifecycle import apply_order_event
 from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.money import PPM
 from ztb.core.order import Order, OrderState
-from ztb.core.policy import HOLD, Decision, Policy
+from ztb.core.policy import HOLD, Decision, Policy, flaw_of, plain_text
 from ztb.core.state import EngineConfig, State
 
 DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
@@ -56,14 +56,13 @@ _NOTHING: Final[tuple[Command, ...]] = ()
 class Engine:
     """Deterministic: the same events give the same commands, byte for byte."""
 
-    __slots__ = ("_decisions", "_due_ns", "_floor", "_floor_peak", "config", "policy", "state")
+    __slots__ = ("_decisions", "_floor", "_floor_peak", "config", "policy", "state")
 
     def __init__(self, config: EngineConfig, policy: Policy) -> None:
         self.config = config
         self.policy = policy
         self.state = State(config)
         self._decisions: list[DecisionRow] = []
-        self._due_ns = 0
         self._floor = 0
         self._floor_peak = 0
         self._set_floor()
@@ -88,7 +87,7 @@ class Engine:
             due = self._backstep(now_ns)
             now_ns = state.now_ns
         state.now_ns = now_ns
-        if now_ns >= self._due_ns:
+        if now_ns >= state.due_ns:
             due = [*due, *self._housekeeping(now_ns)]
         commands: Sequence[Command] = _NOTHING
         match event:
@@ -146,11 +145,8 @@ class Engine:
         try:
             decision = self.policy.on_trade(event, position.lots)
         except Exception as error:  # a policy is somebody else's code: whatever it raises must not stop the engine
-            return [*tripped, self._suspend_policy(f"{type(error).__name__}: {error}", now_ns)]
+            return [*tripped, self._suspend_policy(plain_text(error), now_ns)]
         if decision is None:
-            return tripped
-        if type(decision) is Decision and decision.action == HOLD:  # by far the most frequent answer
-            self._decisions.append((now_ns, event.instrument, HOLD, decision.reason, decision.inputs, ""))
             return tripped
         acted = self._decide(desk, decision, now_ns)
         return [*tripped, *acted] if tripped else acted
@@ -167,7 +163,7 @@ class Engine:
         try:
             decision = self.policy.on_quote(event, desk.position.lots)
         except Exception as error:  # as above
-            return [self._suspend_policy(f"{type(error).__name__}: {error}", now_ns)]
+            return [self._suspend_policy(plain_text(error), now_ns)]
         return _NOTHING if decision is None else self._decide(desk, decision, now_ns)
 
     def _on_depth(self, event: Depth, now_ns: int) -> Sequence[Command]:
@@ -176,8 +172,12 @@ class Engine:
         if desk is None:
             return self._refuse_market(event, now_ns)
         if event.is_snapshot:
-            desk.bid = event.bids[0][0] if event.bids else 0
-            desk.ask = event.asks[0][0] if event.asks else 0
+            bid = event.bids[0][0] if event.bids else 0
+            ask = event.asks[0][0] if event.asks else 0
+            if not (0 <= bid < AMOUNT_MAX and 0 <= ask < AMOUNT_MAX):
+                return self._refuse_market(event, now_ns)
+            desk.bid = bid
+            desk.ask = ask
             desk.quote_ns = now_ns
         return _NOTHING
 
@@ -191,16 +191,17 @@ class Engine:
     # --- from a wish to an order --------------------------------------------------------------------------------
 
     def _decide(self, desk: Desk, decision: Decision, now_ns: int) -> Sequence[Command]:
-        if type(decision) is not Decision or decision.action not in (-1, 0, 1):
-            return [self._suspend_policy(f"returned {decision!r:.200}, which is no decision", now_ns)]
-        if len(self._decisions) > DECISION_ROWS_MAX:
+        flaw = flaw_of(decision)
+        if flaw:
+            return [self._suspend_policy(f"returned {flaw}", now_ns)]
+        rows = self._decisions
+        if len(rows) >= DECISION_ROWS_MAX:
             raise InvariantBroken("decision rows are not taken by the driver")
-        outcome = ""
-        commands: Sequence[Command] = _NOTHING
-        if decision.action != HOLD:
-            outcome, commands = self._propose(desk, decision.action, decision.reason, now_ns)
-        row = (now_ns, desk.instrument.symbol, decision.action, decision.reason, decision.inputs, outcome)
-        self._decisions.append(row)
+        if decision.action == HOLD:  # by far the most frequent answer
+            rows.append((now_ns, desk.instrument.symbol, HOLD, decision.reason, decision.inputs, ""))
+            return _NOTHING
+        outcome, commands = self._propose(desk, decision.action, decision.reason, now_ns)
+        rows.append((now_ns, desk.instrument.symbol, decision.action, decision.reason, decision.inputs, outcome))
         return commands
 
     def _propose(self, desk: Desk, side: int, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
@@ -243,7 +244,7 @@ class Engine:
         )  # fmt: skip
         state.add_order(order)
         state.rate.add(now_ns)
-        self._due_ns = min(self._due_ns, now_ns + HOUSEKEEPING_NS)
+        self.state.due_ns = min(self.state.due_ns, now_ns + HOUSEKEEPING_NS)
         place = Place(
             now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason
         )
@@ -294,7 +295,7 @@ class Engine:
 
     def _cancel(self, order: Order, reason: str, now_ns: int) -> Cancel:
         order.cancel_asked_ns = now_ns
-        self._due_ns = min(self._due_ns, now_ns + HOUSEKEEPING_NS)
+        self.state.due_ns = min(self.state.due_ns, now_ns + HOUSEKEEPING_NS)
         return Cancel(now_ns, order.client_id, order.instrument, order.venue_id, reason)
 
     # --- losses, time -------------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ class Engine:
                     commands.append(self._cancel(order, "cancel_unanswered", now_ns))
             elif may_cancel and (must_end or now_ns - order.created_ns > self.config.limits.order_ttl_ns):
                 commands.append(self._cancel(order, "too_old", now_ns))
-        self._due_ns = (
+        self.state.due_ns = (
             min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS) if state.working else (state.ledger.day_end_ns)
         )
         return commands

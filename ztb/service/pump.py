@@ -42,6 +42,10 @@ class Log(Protocol):
 class Venue(Protocol):
     """What the pump asks of a replayed venue: answers to the market and to commands, in order."""
 
+    busy: bool
+    """False: nothing works and nothing is under way, so that a trade only has to be remembered."""
+    last_trade: Trade | None
+
     def on_market(self, event: Market) -> Sequence[OrderEvent]:
         """The market moved."""
         ...
@@ -128,12 +132,14 @@ class _Run:
 
     def market_batch(self, batch: Sequence[Market]) -> None:
         """At most ``BATCH_EVENTS`` events, one after another. The venue answers from the market as it was before."""
-        step, on_market = self._engine.step, self._venue.on_market
+        venue = self._venue
+        step, on_market = self._engine.step, venue.on_market
         ledger = self._engine.state.ledger
         on_equity = self._recorder.on_equity if self._recorder is not None else None
         for event in batch:
-            answers = on_market(event)
-            if answers:
+            if type(event) is Trade and not venue.busy:
+                venue.last_trade = event
+            elif answers := on_market(event):
                 self.settle(answers)
             commands = step(event)
             if commands:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,10 +72,15 @@ def build(options: SimulatorOptions, *, instrument: Instrument, tape: Tape, cloc
     )
 
 
-async def serve(server: SimulatorServer, *, ready: Callable[[Address], None]) -> None:
-    """Run until a signal or an error of the tape ends it; ``ready`` is told the address."""
+async def serve(server: SimulatorServer, *, ready: Callable[[Address], None], with_parent: bool = False) -> None:
+    """Run until a signal or an error of the tape ends it; ``ready`` is told the address.
+
+    ``with_parent``: standard input is a pipe from the parent, and its end means that the parent is gone.
+    """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
+    if with_parent:
+        loop.add_reader(sys.stdin.fileno(), stopped.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     ready(await server.start())

@@ -1,0 +1,58 @@
+"""From a profile's amounts to the engine's integers. An amount that lies off the venue's grid is a ConfigError."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from ztb.core.error import AmountError, ConfigError
+from ztb.core.guard import Limits
+from ztb.core.instrument import Instrument
+from ztb.core.money import PPM, Grid
+from ztb.core.state import EngineConfig
+from ztb.host.profile import Profile
+
+SECOND_NS: Final = 1_000_000_000
+PERCENT_PPM: Final = PPM // 100
+
+
+def engine_config(profile: Profile, instrument: Instrument, *, observe: bool = False) -> EngineConfig:
+    """What the engine is told: sizes in lots, money in smallest units, ratios in ppm, times in ns."""
+    limits = profile.limits
+    return EngineConfig(
+        instruments=(instrument,),
+        limits=Limits(
+            order_lots_max=_steps(instrument.sizes, limits.order_size_max, "limits.order_size_max"),
+            position_lots_max=_steps(instrument.sizes, limits.position_max, "limits.position_max"),
+            order_notional_max=_steps(instrument.money, limits.order_notional_max, "limits.order_notional_max"),
+            position_notional_max=_steps(
+                instrument.money, limits.position_notional_max, "limits.position_notional_max"
+            ),
+            daily_loss_max=_steps(instrument.money, limits.daily_loss_max, "limits.daily_loss_max"),
+            drawdown_ppm_max=_ppm(limits.drawdown_max_pct, "limits.drawdown_max_pct"),
+            orders_per_minute_max=limits.orders_per_minute_max,
+            open_orders_max=limits.open_orders_max,
+            price_collar_ppm=_ppm(limits.price_collar_pct, "limits.price_collar_pct"),
+            stale_ns_max=limits.stale_after_seconds * SECOND_NS,
+            order_ttl_ns=limits.order_ttl_seconds * SECOND_NS,
+        ),
+        capital=_steps(instrument.money, profile.sizing.capital, "sizing.capital"),
+        order_lots=_steps(instrument.sizes, profile.sizing.order_size, "sizing.order_size"),
+        day_offset_ns=profile.risk.day_offset_minutes * 60 * SECOND_NS,
+        observe=observe or profile.mode.trading == "observe",
+        reduce_only=profile.mode.trading == "reduce_only",
+    )
+
+
+def _steps(grid: Grid, amount: Decimal, key: str) -> int:
+    try:
+        return grid.exact(amount)
+    except AmountError as error:
+        raise ConfigError(f"{key}: {error.message}", remedy="use a multiple of the venue's step") from None
+
+
+def _ppm(percent: Decimal, key: str) -> int:
+    ppm = percent * PERCENT_PPM
+    if ppm != int(ppm):
+        raise ConfigError(f"{key}: {percent} % is finer than one part per million", remedy="use fewer decimals")
+    return int(ppm)

@@ -1,0 +1,155 @@
+"""The engine's loop: the one consumer of the inbox, and the only caller of ``Engine.step``.
+
+For every event: step, then record, then act. The event stands in the journal before the commands that it caused, a
+decision before its order, and an order waits in the outbox until all of that is fsynced. Market events go to the tape
+of the session, everything else to the journal; time stamps put both back in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from ztb.core.command import Command, Notify, Place
+from ztb.core.event import Depth, Event, Feed, OrderFilled, Quote, Reconciled, Timer, Trade
+from ztb.core.policy import HOLD
+from ztb.core.step import Engine
+from ztb.host.clock import Clock
+from ztb.host.log import get_log
+from ztb.service.inbox import Inbox
+from ztb.service.measure import Meter
+from ztb.store.codec import DECISIONS, encode, encode_decisions
+
+TIMERS: Final = "timers"
+"""Kind of a record that holds the time stamps of many timer events."""
+ROWS_FLUSH: Final = 4_096
+TIMERS_FLUSH: Final = 64
+EVENTS_PER_TURN: Final = 256
+"""After this many events the asyncio loop gets its turn, so that answers and signals are not starved."""
+
+_MARKET: Final = frozenset({Trade, Quote, Depth})
+_SEVERITY_LEVEL: Final = {"success": 20, "info": 20, "warning": 30, "error": 40, "emergency": 50}
+log = get_log("engine")
+
+
+class Journal(Protocol):
+    """What the loop asks of the journal's writer."""
+
+    def append(self, ts_ns: int, kind: str, body: bytes) -> int:
+        """Queue one record and give its sequence number; StoreError when the journal has failed."""
+        ...
+
+
+class MarketRecorder(Protocol):
+    """The tape of the session."""
+
+    def add(self, event: Trade | Quote | Depth) -> None:
+        """Take one market event, in order."""
+        ...
+
+    def flush(self) -> None:
+        """Hand what was added to the operating system, so that a kill of the process does not lose it."""
+        ...
+
+
+class EngineLoop:
+    """Feeds the engine and carries out what it says."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        inbox: Inbox,
+        journal: Journal,
+        recorder: MarketRecorder,
+        submit: Callable[[Command], None],
+        clock: Clock,
+        meter: Meter,
+        progress: Callable[[], None],
+    ) -> None:
+        """``progress`` is called after each turn: it feeds the watchdog, from this loop and from nowhere else."""
+        self._engine = engine
+        self._inbox = inbox
+        self._journal = journal
+        self._recorder = recorder
+        self._submit = submit
+        self._clock = clock
+        self._meter = meter
+        self._progress = progress
+        self._timers: list[int] = []
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            event, arrived_ns = await self._inbox.take()
+            self.handle(event, arrived_ns)
+            for _ in range(EVENTS_PER_TURN):
+                if self._inbox.is_empty():
+                    break
+                event, arrived_ns = await self._inbox.take()
+                self.handle(event, arrived_ns)
+            self._progress()
+            await asyncio.sleep(0)
+
+    def handle(self, event: Event, arrived_ns: int) -> None:
+        """One event, all the way: step, record, act."""
+        meter = self._meter
+        kind = type(event)
+        if kind in _MARKET:
+            assert isinstance(event, Trade | Quote | Depth)
+            self._recorder.add(event)
+            meter.market_events += 1
+        elif kind is Timer:
+            self._timers.append(event.ts_ns)
+        else:
+            self._journal.append(event.ts_ns, *encode(event))
+            self._count(event)
+        commands = self._engine.step(event)
+        if commands:
+            self._act(event.ts_ns, commands)
+        elif self._engine.decision_count >= ROWS_FLUSH or len(self._timers) >= TIMERS_FLUSH:
+            self.flush()
+        meter.step.add(self._clock.monotonic_ns() - arrived_ns)
+
+    def flush(self) -> None:
+        """Record the decisions and timers since the last time."""
+        rows = self._engine.take_decisions()
+        if rows:
+            self._meter.decisions += len(rows)
+            self._meter.signals += sum(row[2] != HOLD for row in rows)
+            self._journal.append(rows[-1][0], DECISIONS, encode_decisions(rows))
+        if self._timers:
+            self._journal.append(self._timers[-1], TIMERS, msgspec.json.encode(self._timers))
+            self._timers = []
+
+    def _act(self, ts_ns: int, commands: Sequence[Command]) -> None:
+        self.flush()
+        if any(type(command) is Place for command in commands):
+            self._recorder.flush()
+        for command in commands:
+            self._journal.append(ts_ns, *encode(command))
+            if isinstance(command, Notify):
+                self._tell(command)
+            else:
+                self._submit(command)
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case OrderFilled():
+                self._meter.fills += 1
+                log.event(
+                    "order_filled", order=event.client_id, lots=event.lots, price=event.price, trade=event.trade_id
+                )
+            case Feed():
+                self._meter.feed_losses += not event.connected
+            case Reconciled():
+                self._meter.reconciliations += 1
+                self._meter.reconciliations_unclean += not event.clean
+
+    def _tell(self, notice: Notify) -> None:
+        self._meter.notices += 1
+        self._meter.errors += notice.severity in ("error", "emergency")
+        log.event(notice.code, notice.text, level=_SEVERITY_LEVEL[notice.severity], severity=notice.severity)

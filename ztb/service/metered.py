@@ -1,0 +1,68 @@
+"""An account that counts its calls, so that rates of error and refusal are measured where they happen (A-14, A-19)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from ztb.core.command import Place
+from ztb.core.error import GateClosed, Rejected, Throttled, VenueError
+from ztb.service.measure import Meter
+from ztb.venues.port import Account, Balance, Capabilities, OpenOrder, Placed, VenueFill
+
+T = TypeVar("T")
+
+
+class MeteredAccount:
+    """``port.Account`` around another one. A refusal by the venue is an answer; only failures count as errors."""
+
+    def __init__(self, account: Account, meter: Meter) -> None:
+        self._account = account
+        self._meter = meter
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of the venue."""
+        return self._account.capabilities
+
+    async def place(self, order: Place) -> Placed:
+        return await self._counted(self._account.place(order))
+
+    async def cancel(self, instrument: str, venue_id: str) -> bool:
+        return await self._counted(self._account.cancel(instrument, venue_id))
+
+    async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
+        return await self._counted(self._account.open_orders(instrument, urgent=urgent))
+
+    async def fills_after(self, instrument: str, trade_id: str, *, urgent: bool = False) -> list[VenueFill]:
+        return await self._counted(self._account.fills_after(instrument, trade_id, urgent=urgent))
+
+    async def newest_trade_id(self, instrument: str) -> str:
+        return await self._counted(self._account.newest_trade_id(instrument))
+
+    async def balances(self) -> dict[str, Balance]:
+        return await self._counted(self._account.balances())
+
+    async def server_time_ns(self) -> int:
+        return await self._counted(self._account.server_time_ns())
+
+    async def _counted(self, call: Awaitable[T]) -> T:
+        self._meter.api_calls += 1
+        try:
+            return await call
+        except GateClosed:
+            self._meter.api_calls -= 1  # nothing left
+            raise
+        except Throttled as error:
+            # Our own limiter held it back: that is the limit being respected, not an error of the venue.
+            if error.code == "own_limit":
+                self._meter.api_calls -= 1
+                self._meter.held_back += 1
+            else:
+                self._meter.api_throttled += 1
+            raise
+        except Rejected:
+            raise
+        except VenueError:
+            self._meter.api_errors += 1
+            raise

@@ -1,0 +1,118 @@
+"""Start-up is recovery, on one path: the newest good checkpoint, then every record after it.
+
+Records are folded into the state without asking the policy and without judging losses anew: what was decided then is
+in the records. What was working when the last session ended is told by the ``Started`` event, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
+
+from ztb.core.command import Cancel, LookUp, Notify, Place
+from ztb.core.event import (
+    CancelFailed,
+    Kill,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDurable,
+    OrderExpired,
+    OrderFilled,
+    OrderNotPlaced,
+    OrderRecovered,
+    OrderRejected,
+    OrderSent,
+    OrderUnknown,
+    Pause,
+    Resume,
+    Started,
+)
+from ztb.core.lifecycle import apply_order_event
+from ztb.core.state import State
+from ztb.store.codec import COMMAND_KINDS, EVENT_KINDS, decode
+
+FOLDED_KINDS: Final = frozenset(EVENT_KINDS) | frozenset(COMMAND_KINDS)
+"""Records that change the state; all others (decisions, measurements, evidence) do not."""
+
+ORDER_EVENTS: Final = (
+    OrderRecovered, OrderDurable, OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired,
+    OrderUnknown, OrderNotPlaced, CancelFailed,
+)  # fmt: skip
+
+
+class RecordLike(Protocol):
+    """A record as the journal gives it."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def ts_ns(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+def recover(state: State, checkpoint: dict[str, Any] | None, records: Iterable[RecordLike]) -> int:
+    """Bring ``state`` to where the last session left it; returns how many records were folded in."""
+    if checkpoint is not None:
+        state.restore(checkpoint)
+    folded = 0
+    for record in records:
+        if record.kind in FOLDED_KINDS:
+            fold(state, decode(record.kind, record.body), record.ts_ns)
+            folded += 1
+    return folded
+
+
+def fold(state: State, item: object, ts_ns: int) -> None:
+    """Apply one event or command of the past."""
+    state.now_ns = max(state.now_ns, ts_ns)
+    match item:
+        case Place():
+            recovered = OrderRecovered(
+                item.ts_ns, item.client_id, item.instrument, item.side, item.lots, item.price, item.reduce_only,
+                item.ts_ns, item.sequence,
+            )  # fmt: skip
+            apply_order_event(state, recovered, ts_ns)
+        case OrderFilled():
+            _mark_at_fill(state, item)
+            apply_order_event(state, item, ts_ns)
+        case Cancel():
+            if item.client_id in state.orders:
+                state.orders[item.client_id].cancel_asked_ns = item.ts_ns
+        case Started():
+            state.install = item.install
+            state.epoch = item.epoch
+        case Notify():
+            _fold_notice(state, item)
+        case Pause():
+            state.control.pause(item.until_ns, item.reason)
+        case Kill():
+            state.control.kill(source=item.source, reason=item.reason, now_ns=item.ts_ns)
+        case LookUp() | Resume():
+            pass  # a look-up changes nothing, and a resume counts only where the engine said ``resumed``
+        case _ if isinstance(item, ORDER_EVENTS):
+            apply_order_event(state, item, ts_ns)
+
+
+def _fold_notice(state: State, notice: Notify) -> None:
+    """What the engine itself decided (a breaker's kill, a resume that it granted) stands in its notices."""
+    match notice.code:
+        case "killed":
+            state.control.kill(source="recovered", reason=notice.text, now_ns=notice.ts_ns)
+        case "daily_loss_limit_exceeded":
+            state.control.reduce_only_reason = notice.code
+        case "resumed":
+            state.control.resume()
+            state.ledger.peak = state.ledger.day_open = state.ledger.equity
+
+
+def _mark_at_fill(state: State, fill: OrderFilled) -> None:
+    """The market's own marks are not in the journal, so the last one known is moved along with the fills."""
+    order = state.orders.get(fill.client_id)
+    if order is not None:
+        desk = state.desks[order.instrument]
+        if fill.ts_ns >= desk.last_ns:
+            desk.last_price = fill.price
+            desk.last_ns = fill.ts_ns

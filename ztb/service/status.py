@@ -1,0 +1,108 @@
+"""``status.json`` in the runtime directory: what the trader is doing, for people and for other processes.
+
+Written whole or not at all; a reader sees how old it is. Amounts are text, exact, in the units that people use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ztb.core.control import Level
+from ztb.core.market import Desk
+from ztb.core.state import State
+from ztb.service.measure import Meter
+
+STATUS_NAME: Final = "status.json"
+SCHEMA_VERSION: Final = "1.0.0"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the engine's state does not know."""
+
+    profile: str
+    mode: str
+    armed: bool
+    build: str
+    config: str
+    phase: str
+    """``starting``, ``running``, ``stopping`` or ``stopped``."""
+    pid: int
+    time_scale: float
+
+
+def document(facts: Facts, state: State, meter: Meter, *, now_ns: int, journal_seq: int) -> dict[str, Any]:
+    """The whole status as plain values."""
+    control = state.control
+    level = control.level(now_ns)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "updated_ns": now_ns,
+        **vars(facts),
+        "ready": facts.phase == "running" and control.reconciled,
+        "level": level.name.lower(),
+        "says": in_words(facts, state, level),
+        "kill": {"on": control.killed, "source": control.kill_source, "reason": control.kill_reason},
+        "reduce_only": control.reduce_only_reason or ("profile" if control.reduce_only_profile else ""),
+        "pause_until_ns": control.pause_until_ns,
+        "policy_suspended": state.policy_suspended,
+        "session": {"install": state.install, "epoch": state.epoch, "sequence": state.sequence},
+        "instruments": {symbol: _desk(desk, now_ns) for symbol, desk in state.desks.items()},
+        "equity": next(iter(state.desks.values())).instrument.money.text(state.ledger.equity),
+        "drawdown_ppm": state.ledger.drawdown_ppm(),
+        "orders": {"working": len(state.working), "unknown": unknown_orders(state)},
+        "journal_seq": journal_seq,
+        "meter": meter.to_dict(),
+    }
+
+
+def in_words(facts: Facts, state: State, level: Level) -> str:
+    """One sentence: what it does, or why it does nothing (F-22)."""
+    control = state.control
+    match level:
+        case Level.KILLED:
+            return f"killed by {control.kill_source}: {control.kill_reason}; `ztb resume` with a reason lifts it"
+        case Level.STOPPING:
+            return f"stopping, {len(state.working)} orders still working"
+        case Level.OBSERVE:
+            return "observing: signals only, there is no way to send an order"
+        case Level.STARTING:
+            return "reconciling orders and fills with the venue; nothing is opened until that is clean"
+        case Level.PAUSED:
+            return f"paused: {control.pause_reason}"
+    if state.policy_suspended:
+        return f"idle, the policy is suspended: {state.policy_suspended}"
+    if not facts.armed:
+        return "not armed: orders are decided and refused at the wire"
+    return "reduce-only" if level is Level.REDUCE_ONLY else "trading"
+
+
+def unknown_orders(state: State) -> int:
+    """Orders whose fate nobody knows."""
+    return sum(order.state.value == "unknown" for order in state.working.values())
+
+
+def _desk(desk: Desk, now_ns: int) -> dict[str, Any]:
+    instrument, position = desk.instrument, desk.position
+    return {
+        "position": instrument.sizes.text(position.lots),
+        "average_price": instrument.prices.text(position.average_price()),
+        "last_price": instrument.prices.text(desk.last_price) if desk.last_price else None,
+        "data_age_ms": (now_ns - desk.last_ns) // 1_000_000 if desk.last_ns else None,
+        "realised": instrument.money.text(position.realised),
+        "unrealised": instrument.money.text(position.unrealised),
+        "fees": instrument.money.text(position.fees),
+    }
+
+
+def write(path: Path, plain: dict[str, Any]) -> None:
+    """Replace the file in one step."""
+    fresh = path.with_name(f".{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(plain, file, indent=1)
+    fresh.replace(path)
