@@ -14,7 +14,8 @@ from typing import Final, final
 
 from ztb.core.instrument import BUY, Instrument
 from ztb.core.money import PPM, Grid, ceil_div
-from ztb.simulator.matching import Match, Order
+from ztb.simulator.book_side import Order
+from ztb.simulator.matching import Match
 
 UNIT_SCALE: Final = 8
 """Decimals in which every currency but the quote currency is counted (or the lot's decimals, when it has more)."""

@@ -19,10 +19,10 @@ import msgspec
 from ztb.core.error import UsageError
 from ztb.core.instrument import BUY, SELL
 from ztb.simulator.accounts import Account, Fill
+from ztb.simulator.book_side import Order
 from ztb.simulator.dialect import Reply, Request
 from ztb.simulator.exchange import Exchange
 from ztb.simulator.limits import RECORD_PAGE_MAX
-from ztb.simulator.matching import Order
 from ztb.simulator.moods import KINDS, Mood, Moods
 from ztb.simulator.record import Record
 
@@ -95,7 +95,7 @@ class Admin:
         query = parse_qs(request.query)
         wanted = query.get("key", [None])[0]
         after = query.get("after", ["0"])[0]
-        if not after.isascii() or not after.isdigit():
+        if not (after.isascii() and after.isdigit() and len(after) <= 18):
             raise UsageError(f"after is {after!r}", remedy="a whole number of 0 or more")
         calls = [
             asdict(call)

@@ -13,9 +13,10 @@ from typing import Final, final
 from ztb.core.error import ZtbError
 from ztb.core.instrument import Instrument
 from ztb.simulator.accounts import Account, Fill, Purse
+from ztb.simulator.book_side import Order
 from ztb.simulator.limits import FILLS_MAX, OPEN_ORDERS_MAX
 from ztb.simulator.market import Market
-from ztb.simulator.matching import Book, Match, Order
+from ztb.simulator.matching import Book, Match
 from ztb.simulator.prints import Print, Prints
 from ztb.simulator.tape_player import Tape
 

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import h11
 
@@ -33,7 +33,7 @@ class Application(Protocol):
 
     def handle(self, request: Request) -> Outcome: ...
 
-    def open_stream(self, request: Request) -> Stream | Reply: ...
+    def open_stream(self, request: Request) -> Stream | Outcome: ...
 
     async def sleep(self, seconds: float) -> None: ...
 
@@ -102,11 +102,11 @@ class Connection:
                 return None
 
     def _request(self, head: h11.Request, body: bytes) -> Request:
-        target = urlsplit(head.target.decode("latin-1"))
+        path, _, query = head.target.decode("latin-1").partition("?")
         return Request(
             method=head.method.decode("latin-1"),
-            path=unquote(target.path),
-            query=target.query,
+            path=unquote(path),
+            query=query,
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers},
             body=body,
             peer=self._peer,
@@ -148,8 +148,8 @@ class Connection:
 
     async def _upgrade(self, head: h11.Request, request: Request) -> bool:
         stream = self._application.open_stream(request)
-        if isinstance(stream, Reply):
-            return await self._send(stream)
+        if isinstance(stream, Reply | Hang | Reset):
+            return await self._carry_out(stream)
         raw = b"".join(b"%s: %s\r\n" % (name, value) for name, value in head.headers.raw_items())
         trailing, _ = self._http.trailing_data
         socket = WebSocket(self._reader, self._writer, stream, now_ns=self._application.now_ns)

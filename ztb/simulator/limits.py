@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 REQUEST_HEAD_BYTES_MAX: Final = 64 * 1024
-REQUEST_BODY_BYTES_MAX: Final = 1024 * 1024
+REQUEST_BODY_BYTES_MAX: Final = 64 * 1024
 READ_BYTES: Final = 64 * 1024
 CONNECTIONS_MAX: Final = 512
 CONNECTION_IDLE_S: Final = 75.0

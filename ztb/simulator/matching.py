@@ -15,34 +15,12 @@ The rule that holds after every call: no client order stands at or beyond a free
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, final
 
 from ztb.core.instrument import BUY, SELL
-
-
-@final
-@dataclass(slots=True, eq=False)
-class Order:
-    """A client's limit order. Price in ticks; ``remaining`` of ``lots`` still works, ``ahead`` of it in the queue."""
-
-    order_id: int
-    owner: str
-    side: int
-    price: int
-    lots: int
-    created_ns: int
-    comment: str = ""
-    remaining: int = field(init=False)
-    ahead: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        assert self.side in (BUY, SELL)
-        assert self.price > 0
-        assert self.lots > 0
-        self.remaining = self.lots
+from ztb.simulator.book_side import BookSide, Level, Order
 
 
 @final
@@ -57,118 +35,11 @@ class Match:
     maker: Order | None
 
 
-class _Level:
-    __slots__ = ("orders", "shown", "taken")
-
-    def __init__(self) -> None:
-        self.shown = 0
-        self.taken = 0
-        self.orders: list[Order] = []
-
-    @property
-    def free(self) -> int:
-        return self.shown - self.taken
-
-    def take_displayed(self, lots: int) -> None:
-        """Clients took displayed lots from the front of the queue."""
-        self.taken += lots
-        assert self.taken <= self.shown
-        self.forget_ahead(lots)
-
-    def forget_ahead(self, lots: int) -> None:
-        for order in self.orders:
-            order.ahead = max(0, order.ahead - lots)
-
-
-class _Side:
-    """Levels of one side. Keys are the sort order: ``sign * price``, the best one first."""
-
-    __slots__ = ("_keys", "_order_keys", "levels", "sign")
-
-    def __init__(self, sign: int) -> None:
-        self.sign = sign
-        self.levels: dict[int, _Level] = {}
-        self._keys: list[int] = []
-        self._order_keys: list[int] = []
-
-    def show(self, price: int, lots: int) -> bool:
-        """The tape displays ``lots`` at ``price``. False: nothing changed."""
-        level = self.levels.get(price)
-        if level is None:
-            if lots == 0:
-                return False
-            level = self._make(price)
-        if level.shown == lots:
-            return False
-        level.shown, level.taken = lots, 0
-        for order in level.orders:
-            order.ahead = min(order.ahead, lots)
-        self._drop_if_empty(price, level)
-        return True
-
-    def show_only(self, levels: Iterable[tuple[int, int]]) -> bool:
-        fresh = {price: lots for price, lots in levels if lots > 0}
-        stale = [price for price, level in self.levels.items() if level.shown and price not in fresh]
-        changed = bool(stale)
-        for price in stale:
-            self.show(price, 0)
-        for price, lots in fresh.items():
-            changed = self.show(price, lots) or changed
-        return changed
-
-    def hide_better_than(self, price: int, *, inclusive: bool) -> bool:
-        """Remove displayed levels better than ``price`` (the tape says that the best is there now)."""
-        bound = self.sign * price
-        end = bisect_left(self._keys, bound + 1 if inclusive else bound)
-        changed = False
-        for key in self._keys[:end]:
-            changed = self.show(self.sign * key, 0) or changed
-        return changed
-
-    def rest(self, order: Order) -> None:
-        level = self.levels.get(order.price) or self._make(order.price)
-        order.ahead = level.free
-        if not level.orders:
-            insort(self._order_keys, self.sign * order.price)
-        level.orders.append(order)
-
-    def remove(self, order: Order) -> None:
-        level = self.levels[order.price]
-        level.orders.remove(order)
-        if not level.orders:
-            self._order_keys.pop(bisect_left(self._order_keys, self.sign * order.price))
-        self._drop_if_empty(order.price, level)
-
-    def best_order(self) -> Order | None:
-        """The client order that has the first claim on this side."""
-        return self.levels[self.sign * self._order_keys[0]].orders[0] if self._order_keys else None
-
-    def reachable(self, limit: int | None = None) -> Iterator[tuple[int, _Level]]:
-        """Levels with anything to take, best first, as far as a taker with this limit goes."""
-        bound = None if limit is None else self.sign * limit
-        keys = self._keys if bound is None else self._keys[: bisect_left(self._keys, bound + 1)]
-        for key in keys:
-            price = self.sign * key
-            level = self.levels.get(price)
-            if level is not None and (level.orders or level.free > 0):
-                yield price, level
-
-    def _make(self, price: int) -> _Level:
-        level = self.levels[price] = _Level()
-        insort(self._keys, self.sign * price)
-        return level
-
-    def _drop_if_empty(self, price: int, level: _Level) -> None:
-        if not level.shown and not level.orders:
-            del self.levels[price]
-            self._keys.pop(bisect_left(self._keys, self.sign * price))
-
-
 class Book:
     """One instrument's book. Every method that can trade returns the matches in the order in which they happened."""
 
     def __init__(self) -> None:
-        self._sides: Final = {BUY: _Side(-1), SELL: _Side(1)}
+        self._sides: Final = {BUY: BookSide(-1), SELL: BookSide(1)}
         self.version = 0
         """Rises whenever something visible changes."""
 
@@ -264,7 +135,7 @@ class Book:
         """Best price of a side; 0 when it is empty."""
         return next((price for price, _ in self._sides[side].reachable()), 0)
 
-    def _take_level(self, taker: Order, price: int, level: _Level, matches: list[Match]) -> None:
+    def _take_level(self, taker: Order, price: int, level: Level, matches: list[Match]) -> None:
         """Let ``taker`` eat this level's queue from its front: displayed lots and clients' orders as they stand."""
         while taker.remaining and (level.orders or level.free):
             first = level.orders[0] if level.orders else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from contextlib import suppress
 from typing import Final
 
-from ztb.core.error import UsageError
+from ztb.core.error import UsageError, ZtbError
 from ztb.simulator import admin as desk
-from ztb.simulator.dialect import Address, Clock, Dialect, Outcome, Reply, Request, Stream
+from ztb.simulator.dialect import Address, Clock, Dialect, Outcome, Request, Reset, Stream
 from ztb.simulator.exchange import Exchange
 from ztb.simulator.http import Connection
 from ztb.simulator.limits import CONNECTIONS_MAX, TICK_WALL_S_MIN
@@ -50,9 +49,12 @@ class SimulatorServer:
         self._admin = desk.Admin(exchange, moods, record, streams=lambda: len(self._sockets)) if admin else None
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._behind = False
 
     async def start(self) -> Address:
-        """Listen and open the market. UsageError when the port cannot be had."""
+        """Open the market and listen. UsageError when the port cannot be had, TapeError when the tape is damaged."""
+        self._exchange.start(self._clock.now_ns(), offset_ns=self._start_offset_ns)
         try:
             self._server = await asyncio.start_server(self._accept, self._address.host, self._address.port)
         except OSError as error:
@@ -61,7 +63,7 @@ class SimulatorServer:
                 f"{self._address.text}: port {reason}",
                 remedy="stop what listens there, or listen on port 0 for any free one",
             ) from None
-        self._exchange.start(self._clock.now_ns(), offset_ns=self._start_offset_ns)
+        self._ended = asyncio.get_running_loop().create_future()
         self._ticker = asyncio.create_task(self._tick())
         bound = self._server.sockets[0].getsockname()
         self._address = Address(self._address.host, bound[1])
@@ -69,9 +71,8 @@ class SimulatorServer:
 
     async def wait(self) -> None:
         """Until stopped; raises what ended the market."""
-        assert self._ticker is not None
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(self._ticker)
+        assert self._ended is not None
+        await asyncio.shield(self._ended)
 
     async def stop(self) -> None:
         """Close the port and every connection; may be called twice."""
@@ -84,6 +85,11 @@ class SimulatorServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        elif self._ended is not None:
+            # Looked at, so that an error which nobody waited for is not reported as forgotten.
+            self._ended.exception()
 
     # What the connections ask of the application behind them.
 
@@ -98,11 +104,13 @@ class SimulatorServer:
         """The market is brought up to the request's moment before it is carried out."""
         if self._admin is not None and request.path.startswith(desk.PREFIX):
             return self._admin.handle(request)
-        self._exchange.advance(request.received_ns)
+        if not self._advance(request.received_ns):
+            return Reset()
         return self._dialect.handle(request)
 
-    def open_stream(self, request: Request) -> Stream | Reply:
-        self._exchange.advance(request.received_ns)
+    def open_stream(self, request: Request) -> Stream | Outcome:
+        if not self._advance(request.received_ns):
+            return Reset()
         return self._dialect.open_stream(request)
 
     def joined(self, socket: WebSocket) -> None:
@@ -129,8 +137,19 @@ class SimulatorServer:
     async def _tick(self) -> None:
         """Apply the tape in batches and let the streams speak, at most every ``TICK_WALL_S_MIN`` of the wall."""
         pause_s = max(TICK_S, TICK_WALL_S_MIN * self._clock.scale)
-        while True:
-            behind = self._exchange.advance(self._clock.now_ns())
+        while self._advance(self._clock.now_ns()):
             for socket in tuple(self._sockets):
                 socket.tick()
-            await self._clock.sleep(0 if behind else pause_s)
+            await self._clock.sleep(0 if self._behind else pause_s)
+
+    def _advance(self, now_ns: int) -> bool:
+        """Bring the market up to this time. False: the tape broke, and with it this exchange."""
+        assert self._ended is not None
+        if self._ended.done():
+            return False
+        try:
+            self._behind = self._exchange.advance(now_ns)
+        except ZtbError as error:
+            self._ended.set_exception(error)
+            return False
+        return True
