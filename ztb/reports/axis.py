@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 _SECOND_NS: Final = 1_000_000_000
@@ -71,13 +71,10 @@ def value_axis(low: Decimal, high: Decimal, *, grid: Decimal, ticks_max: int) ->
         low, high = low - grid, high + grid
     margin = (high - low) / 20
     low, high = low - margin, high + margin
-    step = _round_step((high - low) / ticks_max)
-    ticks = []
-    tick = (low / step).to_integral_value(rounding=ROUND_CEILING) * step
-    while tick <= high:
-        ticks.append(tick)
-        tick += step
-    return ValueAxis(low, high, tuple(ticks), max(0, -_exponent(step)))
+    step = _round_step(low, high, ticks_max)
+    first, last = _tick_numbers(low, high, step)
+    ticks = tuple(step * number for number in range(first, last + 1))
+    return ValueAxis(low, high, ticks, max(0, -step.adjusted()))
 
 
 def time_axis(begin_ns: int, end_ns: int, *, ticks_max: int) -> TimeAxis:
@@ -91,12 +88,19 @@ def time_axis(begin_ns: int, end_ns: int, *, ticks_max: int) -> TimeAxis:
     return TimeAxis(begin_ns, end_ns, ticks_ns, step_ns)
 
 
-def _round_step(least: Decimal) -> Decimal:
-    """The smallest of 1, 2 and 5 times a power of ten that is at least ``least``."""
-    power = Decimal(1).scaleb(_exponent(least))
-    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= least)
+def _round_step(low: Decimal, high: Decimal, ticks_max: int) -> Decimal:
+    """The smallest of 1, 2 and 5 times a power of ten that makes at most ``ticks_max`` ticks."""
+    power = Decimal(1).scaleb(((high - low) / ticks_max).adjusted())
+    for digit in (1, 2, 5, 10):
+        first, last = _tick_numbers(low, high, power * digit)
+        if last - first < ticks_max:
+            return power * digit
+    # More than twice the range over ``ticks_max``, so at most half as many ticks and one.
+    return power * 20
 
 
-def _exponent(value: Decimal) -> int:
-    """The power of ten of the first digit."""
-    return value.adjusted()
+def _tick_numbers(low: Decimal, high: Decimal, step: Decimal) -> tuple[int, int]:
+    """The first and the last multiple of ``step`` from ``low`` to ``high``."""
+    first = (low / step).to_integral_value(rounding=ROUND_CEILING)
+    last = (high / step).to_integral_value(rounding=ROUND_FLOOR)
+    return int(first), int(last)

@@ -30,6 +30,7 @@ WIDTH: Final = 1000
 HEIGHT: Final = 620
 _LEFT: Final = 104
 _RIGHT: Final = 888
+_LAST_VALUE_LENGTH_MAX: Final = 13
 _FONT: Final = "Inter, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 
 
@@ -168,4 +169,7 @@ def _triangle(x: float, y: float, *, up: bool) -> str:
 
 
 def _last_value(panel: _Panel, value: Decimal) -> str:
-    return label(_RIGHT + 8, panel.y(value) + 4, f"{value:,f}", font_size=11, font_weight="bold", fill=_TEXT)
+    """Exact where there is room for it, else as exact as the axis."""
+    exact = f"{value:,f}"
+    told = exact if len(exact) <= _LAST_VALUE_LENGTH_MAX else panel.axis.label(value)
+    return label(_RIGHT + 8, panel.y(value) + 4, told, font_size=11, font_weight="bold", fill=_TEXT)

@@ -106,45 +106,35 @@ class Curve:
 
 
 class Marks:
-    """Takes fills; keeps at most ``MARKS_MAX``, evenly thinned when there are more.
+    """Takes fills; keeps at most ``MARKS_MAX``: all of them, then every second, every fourth...
 
-    Buys and sells are thinned apart from each other: they mostly alternate, so that every second fill of all would be
+    Buys and sells are counted apart from each other: they mostly alternate, so that every second fill of all would be
     the buys alone.
     """
 
-    __slots__ = ("_sides", "count")
+    __slots__ = ("_kept", "_seen", "_stride", "count")
 
     def __init__(self) -> None:
         self.count = 0
-        self._sides: dict[int, _Thinned] = {BUY: _Thinned(), SELL: _Thinned()}
+        self._stride = 1
+        self._seen: dict[int, int] = {BUY: 0, SELL: 0}
+        self._kept: dict[int, list[FillMark]] = {BUY: [], SELL: []}
 
     def push(self, mark: FillMark) -> None:
         """Take one fill."""
         self.count += 1
-        self._sides[mark.side].push(mark)
+        side = mark.side
+        if self._seen[side] % self._stride == 0:
+            self._kept[side].append(mark)
+            if len(self._kept[side]) > MARKS_MAX // 2:
+                for kept in self._kept.values():
+                    del kept[1::2]
+                self._stride *= 2
+        self._seen[side] += 1
 
     def marks(self) -> tuple[FillMark, ...]:
         """The fills to draw, oldest first."""
-        return tuple(sorted(mark for side in self._sides.values() for mark in side.kept))
-
-
-class _Thinned:
-    """Every fill, then every second, every fourth..."""
-
-    __slots__ = ("_seen", "_stride", "kept")
-
-    def __init__(self) -> None:
-        self.kept: list[FillMark] = []
-        self._seen = 0
-        self._stride = 1
-
-    def push(self, mark: FillMark) -> None:
-        if self._seen % self._stride == 0:
-            self.kept.append(mark)
-            if len(self.kept) > MARKS_MAX // 2:
-                del self.kept[1::2]
-                self._stride *= 2
-        self._seen += 1
+        return tuple(sorted(mark for kept in self._kept.values() for mark in kept))
 
 
 def _ordered(samples: list[tuple[int, int, int]] | list[CurvePoint]) -> tuple[CurvePoint, ...]:

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ztb.core.error import InvariantBroken
 
-_CONTROL: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML cannot hold at all, escaped or not."""
+_CONTROL: Final = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold at all, escaped or not, and the control characters from 0x7f to 0x9f."""
 
 _NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 _ELEMENTS: Final = frozenset({"svg", "title", "desc", "g", "rect", "line", "path", "text"})
@@ -25,6 +25,11 @@ _ATTRIBUTE_BANNED: Final = re.compile(r"^on|href$|^style$|^src$", re.IGNORECASE)
 def text_escaped(text: str) -> str:
     """``text`` as XML or HTML text; characters that neither can hold become the replacement character."""
     return escape(_CONTROL.sub("\ufffd", text), {'"': "&quot;", "'": "&#39;"})
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without characters that could steer a terminal."""
+    return _CONTROL.sub("\ufffd", " ".join(text.split()))
 
 
 def element(name: str, attributes: dict[str, str | float], inner: Iterable[str] = ()) -> str:
@@ -53,6 +58,8 @@ def path(points: Sequence[tuple[float, float]]) -> str:
 
 def checked_svg(markup: str) -> str:
     """``markup`` when it may stand inside a page; InvariantBroken when it could do or load anything."""
+    if "<!" in markup:
+        raise InvariantBroken("a chart declares a document type, a comment or raw text")
     try:
         root = ElementTree.fromstring(markup)
     except ElementTree.ParseError as error:
