@@ -23,6 +23,7 @@ from ztb.core.error import UsageError, ZtbError
 NOUNS: Final[dict[str, tuple[str, str]]] = {
     # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
     "run": ("ztb.cli.run", "the trader, in the foreground"),
+    "replay": ("ztb.cli.replay", "a policy over recorded market data"),
     "tape": ("ztb.cli.tape", "recorded market data: import, info, check"),
     "simulator": ("ztb.cli.simulator", "an exchange on this machine that speaks a venue's protocol"),
     "config": ("ztb.cli.config", "show and check profiles"),

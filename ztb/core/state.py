@@ -42,8 +42,8 @@ class State:
     """Orders, ledger, controls, markets and counters."""
 
     __slots__ = (
-        "clock_backsteps", "control", "desks", "due_ns", "epoch", "install", "ledger", "now_ns", "orders", "policy_suspended",
-        "rate", "refused_market_events", "sequence", "working",
+        "clock_backsteps", "control", "desks", "due_ns", "epoch", "install", "ledger", "now_ns", "orders",
+        "policy_suspended", "rate", "refused_market_events", "sequence", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
@@ -61,6 +61,8 @@ class State:
         """Those of ``orders`` that are not terminal."""
         self.control = Control(observe=config.observe, reduce_only_profile=config.reduce_only)
         self.rate = RateWindow()
+        self.feed_up = False
+        """Whether the market stream said that it is connected; every session begins without one."""
         self.policy_suspended = ""
         self.clock_backsteps = 0
         self.refused_market_events = 0
@@ -92,6 +94,7 @@ class State:
             "orders": [order.snapshot() for order in self.orders.values()],
             "control": self.control.snapshot(),
             "made_ns": list(self.rate.made_ns),
+            "feed_up": self.feed_up,
             "policy_suspended": self.policy_suspended,
             "clock_backsteps": self.clock_backsteps,
             "refused_market_events": self.refused_market_events,

@@ -104,8 +104,7 @@ class Engine:
             case Reconciled():
                 commands = self._on_reconciled(event, now_ns)
             case Feed():
-                severity = "info" if event.connected else "warning"
-                commands = [Notify(now_ns, severity, "feed_up" if event.connected else "feed_down", event.text)]
+                commands = self._on_feed(event, now_ns)
             case Pause():
                 state.control.pause(event.until_ns, event.reason)
                 commands = [Notify(now_ns, "warning", "paused", f"{event.reason} (by {event.source})")]
@@ -268,6 +267,15 @@ class Engine:
         for order in list(state.working.values()):
             commands += apply_order_event(state, OrderUnknown(now_ns, order.client_id, "restart"), now_ns)
         return commands
+
+    def _on_feed(self, event: Feed, now_ns: int) -> Sequence[Command]:
+        state = self.state
+        is_news = event.connected != state.feed_up
+        state.feed_up = event.connected
+        if not is_news:
+            return [Notify(now_ns, "info", "feed_note", event.text)] if event.text else _NOTHING
+        code = "feed_up" if event.connected else "feed_down"
+        return [Notify(now_ns, "info" if event.connected else "warning", code, event.text)]
 
     def _on_reconciled(self, event: Reconciled, now_ns: int) -> Sequence[Command]:
         self.state.control.reconciled = event.clean

@@ -14,7 +14,23 @@ from typing import Final, Protocol
 import msgspec
 
 from ztb.core.command import Command, Notify, Place
-from ztb.core.event import Depth, Event, Feed, OrderFilled, Quote, Reconciled, Timer, Trade
+from ztb.core.event import (
+    Depth,
+    Event,
+    Feed,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
+    OrderNotPlaced,
+    OrderRejected,
+    OrderUnknown,
+    Quote,
+    Reconciled,
+    Timer,
+    Trade,
+)
+from ztb.core.instrument import SIDE_NAMES
 from ztb.core.policy import HOLD
 from ztb.core.step import Engine
 from ztb.host.clock import Clock
@@ -131,6 +147,8 @@ class EngineLoop:
             self._recorder.flush()
         for command in commands:
             self._journal.append(ts_ns, *encode(command))
+            if isinstance(command, Place):
+                self._log_order("order_intent", command.client_id, command.lots, command.price, reason=command.reason)
             if isinstance(command, Notify):
                 self._tell(command)
             else:
@@ -140,14 +158,28 @@ class EngineLoop:
         match event:
             case OrderFilled():
                 self._meter.fills += 1
-                log.event(
-                    "order_filled", order=event.client_id, lots=event.lots, price=event.price, trade=event.trade_id
-                )
+                self._log_order("order_filled", event.client_id, event.lots, event.price, trade=event.trade_id)
+            case OrderAccepted():
+                log.event("order_accepted", order=event.client_id, venue_id=event.venue_id)
+            case OrderCancelled() | OrderExpired() | OrderUnknown() | OrderNotPlaced():
+                log.event(encode(event)[0], order=event.client_id)
+            case OrderRejected():
+                log.warning("order_rejected", event.text, order=event.client_id, reason=event.code)
             case Feed():
                 self._meter.feed_losses += not event.connected
             case Reconciled():
                 self._meter.reconciliations += 1
                 self._meter.reconciliations_unclean += not event.clean
+
+    def _log_order(self, code: str, client_id: str, lots: int, price: int, **fields: str) -> None:
+        """With the amounts as people write them."""
+        order = self._engine.state.orders.get(client_id)
+        if order is None:
+            log.warning(code, "no such order", order=client_id, **fields)
+            return
+        instrument = self._engine.state.desks[order.instrument].instrument
+        side, size, at = SIDE_NAMES[order.side], instrument.sizes.text(lots), instrument.prices.text(price)
+        log.event(code, f"{side} {size} {order.instrument} @ {at}", order=client_id, **fields)
 
     def _tell(self, notice: Notify) -> None:
         self._meter.notices += 1

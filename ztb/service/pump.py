@@ -16,7 +16,8 @@ from typing import Final, Protocol
 from ztb.core.command import Command, Notify, Place
 from ztb.core.error import InvariantBroken
 from ztb.core.event import Event, Market, OrderEvent, OrderFilled, Trade
-from ztb.core.step import DecisionRow, Engine
+from ztb.core.state import State
+from ztb.core.step import DecisionRow
 from ztb.store.codec import DECISIONS, encode, encode_decisions
 
 BATCH_EVENTS: Final = 4096
@@ -52,6 +53,23 @@ class Venue(Protocol):
 
     def on_command(self, command: Command, now_ns: int) -> Sequence[OrderEvent]:
         """An order, a cancel or a look-up arrives."""
+        ...
+
+
+class Driven(Protocol):
+    """The engine, or something that stands in front of it (a clock, say)."""
+
+    @property
+    def state(self) -> State:
+        """What the engine remembers."""
+        ...
+
+    def step(self, event: Event) -> Sequence[Command]:
+        """``Engine.step``."""
+        ...
+
+    def take_decisions(self) -> list[DecisionRow]:
+        """``Engine.take_decisions``."""
         ...
 
 
@@ -91,7 +109,7 @@ class PumpResult:
 
 def pump(
     events: Iterable[Market],
-    engine: Engine,
+    engine: Driven,
     venue: Venue,
     journal: Log,
     *,
@@ -121,7 +139,7 @@ class _Run:
     __slots__ = ("_commit_each_order", "_engine", "_journal", "_recorder", "_venue", "result")
 
     def __init__(
-        self, engine: Engine, venue: Venue, journal: Log, recorder: Recorder | None, *, commit_each_order: bool
+        self, engine: Driven, venue: Venue, journal: Log, recorder: Recorder | None, *, commit_each_order: bool
     ) -> None:
         self._engine = engine
         self._venue = venue

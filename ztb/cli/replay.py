@@ -1,0 +1,99 @@
+"""``ztb replay``: a policy over recorded market data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ztb.cli.options import add_profile_options, profile_from
+from ztb.cli.progress import progress
+from ztb.cli.result import Result, Subparsers
+from ztb.core.error import UsageError
+from ztb.service.foreground import BUNDLED_TAPES
+from ztb.service.replay import Replayed, ReplayOptions, replay, to_dict
+from ztb.store.tape import DEMO_TAPE, TapeReader
+
+EPILOG = """\
+examples:
+  ztb replay                                          the bundled tape with the profile's policy
+  ztb replay --tape T --policy rsi_reversion --out R  report, chart and figures in R/
+  ztb replay --tape T --verify                        run twice; exit 1 when anything differs
+  ztb replay --tape T --out R --journal durable       every decision and order in R/journal.db
+"""
+REPORT_JSON = "replay_report.json"
+REPORT_TEXT = "replay_report.txt"
+CHART = "replay_chart.svg"
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the noun ``replay``."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="a policy over recorded market data",
+        description="Run a policy over a tape, through the engine, its limits and the order life cycle.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_profile_options(parser)
+    add = parser.add_argument
+    add("--tape", default=DEMO_TAPE.name, metavar="FILE", help="a tape, or the name of a bundled one")
+    add("--policy", default="", metavar="NAME", help="a policy with its defaults, instead of the profile's")
+    add("--out", type=Path, metavar="DIR", help="write report, chart and figures into DIR")
+    add("--journal", choices=("memory", "durable"), default="memory", help="durable: keep it in DIR/journal.db")
+    add("--latency-ms", type=int, default=0, metavar="MS", help="between decision and arrival (default 0)")
+    add("--verify", action="store_true", help="run twice and compare every record")
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> Result:
+    """One replay, or two to compare."""
+    loaded = profile_from(args)
+    options = _options(args)
+    total = TapeReader(options.tape).counts.total
+    with progress("replay", total) as advance:
+        first = replay(loaded, options, advance=advance)
+    data = to_dict(first)
+    text = first.report.to_text()
+    exit_code = 0
+    if args.verify:
+        with progress("replay again", total) as advance:
+            again = replay(loaded, options, advance=advance)
+        same = first.head == again.head
+        data["verified"] = same
+        verdict = "the second run wrote the same journal" if same else "THE SECOND RUN DIFFERS: this is a defect"
+        text += f"\n{verdict}: {first.head[:16]} {again.head[:16]}"
+        exit_code = 0 if same else 1
+    if options.out is not None:
+        _write(options.out, data, first)
+        text += f"\nwritten to {options.out}"
+    if first.policy_suspended:
+        return Result(data, f"{text}\nthe policy was suspended: {first.policy_suspended}", 1)
+    return Result(data, text, exit_code)
+
+
+def _options(args: argparse.Namespace) -> ReplayOptions:
+    if args.journal == "durable" and args.out is None:
+        raise UsageError("a durable journal needs a place", remedy="add --out DIR")
+    if args.journal == "durable" and args.verify:
+        raise UsageError("--verify compares journals in memory", remedy="leave --journal durable away")
+    if not 0 <= args.latency_ms <= 60_000:
+        raise UsageError(f"--latency-ms is {args.latency_ms}", remedy="a number from 0 to 60000")
+    path = Path(args.tape)
+    bundled = BUNDLED_TAPES / args.tape
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+    return ReplayOptions(
+        tape=bundled if path.name == args.tape and not path.exists() and bundled.exists() else path,
+        policy=args.policy,
+        out=args.out,
+        durable=args.journal == "durable",
+        latency_ms=args.latency_ms,
+    )
+
+
+def _write(out: Path, data: dict[str, Any], replayed: Replayed) -> None:
+    (out / REPORT_JSON).write_text(json.dumps(data, indent=2) + "\n")
+    (out / REPORT_TEXT).write_text(replayed.report.to_text() + "\n")
+    (out / CHART).write_text(replayed.report.to_svg())
