@@ -143,9 +143,6 @@ class Service(Section):
     timer_ms: Annotated[int, Field(ge=10, le=10_000)] = Field(
         default=250, description="pause between two timer events of the engine"
     )
-    poll_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
-        default=1_000, description="pause between two looks at working orders"
-    )
 
 
 class Credentials(Section):
