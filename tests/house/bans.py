@@ -35,7 +35,6 @@ NAMES_BANNED = {
 }
 
 EXEMPT: dict[tuple[str, str], str] = {
-    ("ztb.core.money", "true division"): "divides Decimal by Decimal, and checks that the result is exact",
     ("ztb.policies.registry", "import"): "finds the installed policies; runs once, before the first event",
 }
 """(module, kind of finding) -> why it is right there."""
