@@ -21,7 +21,7 @@ class BuyHold(Policy):
     """Buys at the first trade, then holds."""
 
     name = "buy_hold"
-    input_names = ("price", "held_lots")
+    input_names: tuple[str, ...] = ("price", "held_lots")
 
     def __init__(self) -> None:
         self._asked: bool = False

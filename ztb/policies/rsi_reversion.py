@@ -37,7 +37,7 @@ class RsiReversion(Policy):
     """Relative strength index; buys on falling below the low bound, sells on rising above the high one."""
 
     name = "rsi_reversion"
-    input_names = ("close", "rsi_ppm")
+    input_names: tuple[str, ...] = ("close", "rsi_ppm")
 
     def __init__(self, *, length: int = 14, low: int = 30, high: int = 70, bar_seconds: int = 60) -> None:
         check_range(self.name, "length", length, low=2, high=LENGTH_MAX)

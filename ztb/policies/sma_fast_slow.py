@@ -28,7 +28,7 @@ class SmaFastSlow(Policy):
     """Moving averages of the closes; buys on a crossing up, sells on a crossing down, else holds."""
 
     name = "sma_fast_slow"
-    input_names = ("close", "fast_sum", "slow_sum")
+    input_names: tuple[str, ...] = ("close", "fast_sum", "slow_sum")
 
     def __init__(self, *, fast: int = 10, slow: int = 20, bar_seconds: int = 0) -> None:
         check_range(self.name, "slow", slow, low=2, high=LENGTH_MAX)
