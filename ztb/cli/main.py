@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -17,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 from ztb import __version__
 from ztb.cli.progress import set_silent
-from ztb.cli.result import Result, Subparsers, error_envelope, result_envelope
+from ztb.cli.result import Result, Subparsers, error_envelope, printable, result_envelope
 from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
@@ -32,6 +33,7 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
 """One line for each noun, in the order of ``ztb --help``."""
 
 EXIT_INTERNAL: Final = 70
+EXIT_OUTPUT: Final = 74
 EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141
 
@@ -91,6 +93,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the command ``argv`` (default: the process's own arguments)."""
     words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no kanji is no reason to fail
     as_json = "--json" in words
     command = " ".join(["ztb", *_command_words(words)])
     try:
@@ -108,10 +113,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _show_result(command, result, as_json=as_json, quiet="--quiet" in words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader left (`ztb ... | head`). Python would complain again when it flushes at exit: let it write nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader left (`ztb ... | head`)
+        _drop_output()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _drop_output()
+        print(f"ztb: error: the result cannot be written: {error.strerror}", file=sys.stderr)
+        return EXIT_OUTPUT
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere: Python would flush it at exit and complain a second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: Sequence[str]) -> Result:
@@ -137,25 +150,31 @@ def _command_words(words: Sequence[str]) -> list[str]:
     return found
 
 
+def _redacted(text: str) -> str:
+    """``text`` without any secret that this process has loaded; nothing to do where none was."""
+    secrets = sys.modules.get("ztb.host.secrets")
+    return text if secrets is None else str(secrets.redact(text))
+
+
 def _show_result(command: str, result: Result, *, as_json: bool, quiet: bool) -> int:
     if as_json:
-        print(result_envelope(command, result), flush=True)
+        print(_redacted(result_envelope(command, result)), flush=True)
         return result.exit_code
     if result.text:
-        print(result.text, flush=True)
+        print(_redacted(result.text), flush=True)
     if not quiet:
         for warning in result.warnings:
-            print(f"ztb: warning: {warning}", file=sys.stderr)
+            print(_redacted(f"ztb: warning: {printable(warning)}"), file=sys.stderr)
     return result.exit_code
 
 
 def _show_error(command: str, error: ZtbError, as_json: bool) -> int:
     if os.environ.get("ZTB_DEBUG"):
-        traceback.print_exception(error)
+        print(_redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if as_json:
-        print(error_envelope(command, error), flush=True)
+        print(_redacted(error_envelope(command, error)), flush=True)
         return error.exit_code
-    print(f"ztb: error: {error.message}", file=sys.stderr)
+    print(_redacted(f"ztb: error: {printable(error.message)}"), file=sys.stderr)
     if error.remedy:
-        print(f"  remedy: {error.remedy}", file=sys.stderr)
+        print(_redacted(f"  remedy: {printable(error.remedy)}"), file=sys.stderr)
     return error.exit_code

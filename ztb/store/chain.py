@@ -166,7 +166,10 @@ class RecordChain(ABC):
         for ts_ns, kind, body in self._pending:
             seq += 1
             kind_bytes = kinds.get(kind) or self._admit_kind(kind)
-            previous = sha256(previous + pack(seq, ts_ns, len(kind_bytes)) + kind_bytes + body).digest()
+            try:
+                previous = sha256(previous + pack(seq, ts_ns, len(kind_bytes)) + kind_bytes + body).digest()
+            except struct.error as error:
+                raise InvariantBroken(f"a {kind} record of the time {ts_ns!r}: {error}") from error
             extend((seq, ts_ns, kind, body, previous))
         return Head(seq, previous), flat
 

@@ -98,7 +98,9 @@ class CheckpointStore:
             row = connection.execute("SELECT seq, ts_ns, body, sha256 FROM checkpoint WHERE id = ?", (id_,)).fetchone()
         assert row is not None, "only this thread removes checkpoints"
         seq, ts_ns, body, digest = row
-        if seq > head_seq:
+        if not isinstance(seq, int) or not isinstance(ts_ns, int) or not isinstance(body, bytes):
+            raise StoreCorrupt("its row holds values of a wrong type")
+        if not 0 <= seq <= head_seq:
             raise StoreCorrupt(f"it is of record {seq}, the journal ends at {head_seq}")
         link = self._chain_hash(connection, seq)
         if link is None:

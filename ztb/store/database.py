@@ -2,7 +2,8 @@
 
 The rule: a file is made whole or not at all (built beside, then renamed), and one that is empty, of another program, of
 a newer schema or of another profile or mode is refused, never repaired or overwritten. In WAL mode with
-``synchronous=FULL`` every commit ends with an fsync of the WAL.
+``synchronous=FULL`` every commit ends with an fsync of the WAL. Only apsw may open these files in this process: the
+standard library's sqlite3 is a second copy of SQLite, and two copies in one process do not see each other's locks.
 """
 
 from __future__ import annotations
@@ -65,20 +66,20 @@ class Database:
             self.connection.execute("COMMIT")
         except BaseException as error:
             failure = self._fail(error)
-            if isinstance(error, apsw.Error):
+            if isinstance(error, apsw.Error | OSError):
                 raise failure from error
             raise
 
     def close(self) -> None:
         """Let go of the file. Nothing is pending here: a transaction was committed or rolled back."""
-        with suppress(apsw.Error):  # closing also tidies the WAL, and a broken disk may refuse that
+        with suppress(apsw.Error, OSError):  # closing also tidies the WAL, and a broken disk may refuse that
             self.connection.close()
 
     def _fail(self, error: BaseException) -> StoreError:
         failure = store_error(self.path, error)
         if self.latch.error is None:
             self.latch.error = failure
-        with suppress(apsw.Error):  # SQLite rolls some errors back by itself and then knows no transaction
+        with suppress(apsw.Error, OSError):  # SQLite rolls some errors back by itself and then knows no transaction
             self.connection.execute("ROLLBACK")
         return failure
 
@@ -144,7 +145,11 @@ def read_identity(path: Path, connection: apsw.Connection) -> Identity:
     row = connection.execute("SELECT install, profile, mode, created_ns FROM identity").fetchone()
     if row is None:
         raise StoreCorrupt(f"{path} says not whose it is: the identity row is missing", remedy=_RESTORE)
-    return Identity(*row)
+    install, profile, mode, created_ns = row
+    names = (install, profile, mode)
+    if not all(isinstance(name, str) and "\n" not in name for name in names) or not isinstance(created_ns, int):
+        raise StoreCorrupt(f"{path} says not whose it is: the identity row is damaged", remedy=_RESTORE)
+    return Identity(install, profile, mode, created_ns)
 
 
 def sync_directory(directory: Path) -> None:

@@ -137,11 +137,12 @@ def _insert(rows: int) -> str:
 def _verified_head(database: Database, check_records: int | None) -> Head:
     path, connection = database.path, database.connection
     extent = stored_extent(path, connection)
-    found = extent.find_break()
-    if found is not None:
-        raise corrupt(path, found)
-    first = 0 if check_records is None else max(0, extent.head.seq - check_records)
+    reachable = min(extent.head.seq, extent.highest_seq or 0)
+    first = 0 if check_records is None else max(0, reachable - check_records)
     start = head_at(path, connection, first, database.identity.genesis)
     for _ in verified_rows(path, connection, start, extent.head):
         pass
+    found = extent.find_break()
+    if found is not None:
+        raise corrupt(path, found)
     return extent.head

@@ -36,15 +36,12 @@ class Extent(NamedTuple):
     highest_seq: int | None
 
     def find_break(self) -> Break | None:
-        """Whether records are missing at the front, or stand or are missing after the head."""
-        seq = self.head.seq
+        """Whether something stands before the first record or after the head."""
         lowest, highest = self.lowest_seq or 0, self.highest_seq or 0
-        if lowest < 0 or (seq > 0 and lowest != 1):
-            return Break(min(lowest, 1) or 1, f"the first record is {lowest}, it must be 1")
-        if highest < seq:
-            return Break(highest + 1, f"the head row says {seq} records, they end at {highest}")
-        if highest > seq:
-            return Break(seq + 1, f"records up to {highest} stand after the head {seq}")
+        if lowest < 0 or lowest > 1:
+            return Break(min(lowest, 1), f"the first record is {lowest}, it must be 1")
+        if highest > self.head.seq:
+            return Break(self.head.seq + 1, f"records up to {highest} stand after the head {self.head.seq}")
         return None
 
 
@@ -54,7 +51,10 @@ def stored_extent(path: Path, connection: apsw.Connection) -> Extent:
         row = connection.execute(_SELECT_EXTENT).fetchone()
     if row is None:
         raise StoreCorrupt(f"{path}: the row that names the newest record is missing", remedy=_REMEDY)
-    return Extent(Head(row[0], row[1]), row[2], row[3])
+    seq, head_hash, lowest_seq, highest_seq = row
+    if not isinstance(seq, int) or not isinstance(head_hash, bytes):
+        raise StoreCorrupt(f"{path}: the row that names the newest record is damaged", remedy=_REMEDY)
+    return Extent(Head(seq, head_hash), lowest_seq, highest_seq)
 
 
 def rows_after(path: Path, connection: apsw.Connection, after_seq: int, until_seq: int) -> Iterator[list[Row]]:
@@ -65,7 +65,7 @@ def rows_after(path: Path, connection: apsw.Connection, after_seq: int, until_se
         with reading(path):
             for row in connection.execute(_SELECT_ROWS, (after_seq, until_seq, READ_ROWS_MAX)):
                 group.append(row)
-                size += len(row[3])
+                size += len(row[3]) if isinstance(row[3], bytes) else 0  # a damaged file may hold anything
                 if size >= READ_BYTES_MAX:
                     break
         if not group:

@@ -59,7 +59,7 @@ def _walk(reader: JournalReader, progress: Callable[[int], None] | None) -> Veri
                 progress(reached.seq - before)
             if found is not None:
                 break
-        found = found or extent.find_break() or end_break(reached, extent.head)
+        found = found or end_break(reached, extent.head) or extent.find_break()
     except StoreCorrupt as error:
         found = Break(reached.seq + 1, error.message)
     if found is None:
