@@ -15,6 +15,7 @@ HOLD: Final = 0
 
 INPUTS_MAX: Final = 16
 INPUT_MAX: Final = 1 << 62
+INPUT_MIN: Final = -INPUT_MAX
 REASON_LENGTH_MAX: Final = 64
 
 
@@ -44,7 +45,7 @@ def flaw_of(answer: object) -> str:
     if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
         return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
     for value in inputs:
-        if type(value) is not int or not -INPUT_MAX < value < INPUT_MAX:
+        if type(value) is not int or not INPUT_MIN < value < INPUT_MAX:
             return "an input that is no integer, or one out of all proportion"
     return ""
 

@@ -42,8 +42,8 @@ class State:
     """Orders, ledger, controls, markets and counters."""
 
     __slots__ = (
-        "clock_backsteps", "control", "desks", "due_ns", "epoch", "install", "ledger", "now_ns", "orders",
-        "policy_suspended", "rate", "refused_market_events", "sequence", "working",
+        "clock_backsteps", "control", "desks", "due_ns", "epoch", "feed_up", "install", "ledger", "now_ns", "orders",
+        "orders", "policy_suspended", "rate", "refused_market_events", "sequence", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
