@@ -27,6 +27,14 @@ def test_every_link_leads_to_a_file() -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
+def test_the_policy_shown_is_the_one_that_its_own_page_has_tested() -> None:
+    page = (ROOT / "docs" / "own-policy.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert f"```python\n{shown}```" in page
+    for line in re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[0].splitlines():
+        assert line in page.splitlines()
+
+
 def test_every_make_target_that_is_named_exists() -> None:
     named = set(re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|^    .*$", README, re.MULTILINE))))
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
