@@ -236,3 +236,52 @@ def test_verbose_turns_the_log_on(noun: AddNoun, capsys: pytest.CaptureFixture[s
         assert "detail" in capsys.readouterr().err
     finally:
         close_log()
+
+
+def test_an_error_does_not_drive_the_terminal(noun: AddNoun, capsys: pytest.CaptureFixture[str]) -> None:
+    noun(failing(ConfigError("bad \x1b[2J file\r \udcff\nsecond 日本")))
+    assert main(["thing", "do"]) == 78
+    assert capsys.readouterr().err == "ztb: error: bad \\x1b[2J file\\r \\udcff\nsecond 日本\n"
+
+
+def test_a_terminal_that_knows_no_kanji_gets_an_escape() -> None:
+    environ = clean_environ(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    outcome = run_ztb("config", "show", "--set", "venue.tape=相場", environ=environ)
+    assert outcome.exit_code == 0
+    assert "\\u76f8\\u5834" in outcome.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [("config", "keys"), ("config", "keys", "--json"), ("config", "shw", "--json")])
+def test_output_that_cannot_be_written_is_told_without_a_trace(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ztb", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environ(),
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert done.stderr == "ztb: error: the result cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", [["thing", "do"], ["thing", "do", "--json"]])
+def test_no_form_of_output_carries_a_loaded_secret(
+    noun: AddNoun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    from ztb.host.secrets import Secret
+
+    value = Secret("cli-secret-5678").reveal()
+    noun(lambda args: Result({"key": value}, f"key {value}", warnings=(f"key {value}",)))
+    main(words)
+    monkeypatch.setenv("ZTB_DEBUG", "1")
+    noun(failing(KeyError(value)))
+    main(words)
+    noun(failing(ConfigError(value, remedy=value)))
+    main(words)
+    shown = capsys.readouterr()
+    assert "5678" not in shown.out + shown.err
+    assert (shown.out + shown.err).count("[redacted]") >= 5

@@ -10,15 +10,14 @@ import argparse
 import difflib
 import importlib
 import io
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from ztb import __version__
+from ztb.cli.output import drop_output, show_error, show_result
 from ztb.cli.progress import set_silent
-from ztb.cli.result import Result, Subparsers, error_envelope, printable, result_envelope
+from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
@@ -102,29 +101,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             result = _run(words)
         except ZtbError as error:
-            return _show_error(command, error, as_json)
+            return show_error(command, error, as_json)
         except (KeyboardInterrupt, BrokenPipeError):
             raise
         except Exception as error:
             remedy = "this is a defect of ztb; ZTB_DEBUG=1 shows where it happened"
             wrapped = InternalError(f"internal error: {type(error).__name__}: {error}", remedy=remedy)
             wrapped.__cause__ = error
-            return _show_error(command, wrapped, as_json)
-        return _show_result(command, result, as_json=as_json, quiet="--quiet" in words)
+            return show_error(command, wrapped, as_json)
+        return show_result(command, result, as_json=as_json, quiet="--quiet" in words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader left (`ztb ... | head`)
-        _drop_output()
+        drop_output()
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        _drop_output()
+        drop_output()
         print(f"ztb: error: the result cannot be written: {error.strerror}", file=sys.stderr)
         return EXIT_OUTPUT
-
-
-def _drop_output() -> None:
-    """What is still to be written goes nowhere: Python would flush it at exit and complain a second time."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: Sequence[str]) -> Result:
@@ -148,33 +142,3 @@ def _command_words(words: Sequence[str]) -> list[str]:
             break
         found.append(word)
     return found
-
-
-def _redacted(text: str) -> str:
-    """``text`` without any secret that this process has loaded; nothing to do where none was."""
-    secrets = sys.modules.get("ztb.host.secrets")
-    return text if secrets is None else str(secrets.redact(text))
-
-
-def _show_result(command: str, result: Result, *, as_json: bool, quiet: bool) -> int:
-    if as_json:
-        print(_redacted(result_envelope(command, result)), flush=True)
-        return result.exit_code
-    if result.text:
-        print(_redacted(result.text), flush=True)
-    if not quiet:
-        for warning in result.warnings:
-            print(_redacted(f"ztb: warning: {printable(warning)}"), file=sys.stderr)
-    return result.exit_code
-
-
-def _show_error(command: str, error: ZtbError, as_json: bool) -> int:
-    if os.environ.get("ZTB_DEBUG"):
-        print(_redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-    if as_json:
-        print(_redacted(error_envelope(command, error)), flush=True)
-        return error.exit_code
-    print(_redacted(f"ztb: error: {printable(error.message)}"), file=sys.stderr)
-    if error.remedy:
-        print(_redacted(f"  remedy: {printable(error.remedy)}"), file=sys.stderr)
-    return error.exit_code

@@ -50,6 +50,13 @@ def error_code(error: ZtbError) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
+def printable(text: str) -> str:
+    """``text`` with control characters escaped: file names and exchanges' answers do not drive the terminal."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def _envelope(
     command: str, exit_code: int, data: dict[str, Any], errors: list[dict[str, str]], warnings: tuple[str, ...]
 ) -> str:
