@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.reports.scene import SECOND_NS
 from ztb.core.instrument import BUY, SELL
 from ztb.reports.curve import MARKS_MAX, POINTS_MAX, Curve, CurvePoint, FillMark, Marks
 
@@ -30,26 +31,35 @@ def check(samples: list[tuple[int, int, int]]) -> None:
             assert extreme(p[column] for p in points) == extreme(s[column] for s in samples)
 
 
-@given(values=SAMPLES, repeat=st.sampled_from([1, 7, 40]))
-def test_any_run_keeps_its_ends_and_extremes(values: list[tuple[int, int]], repeat: int) -> None:
-    check([(n, price, equity) for n, (price, equity) in enumerate(values * repeat)])
+@given(values=SAMPLES, repeat=st.sampled_from([1, 7, 40]), gap_ns=st.sampled_from([0, 1, 10**6, SECOND_NS, 10**15]))
+def test_any_run_keeps_its_ends_and_extremes(values: list[tuple[int, int]], repeat: int, gap_ns: int) -> None:
+    check([(n * gap_ns, price, equity) for n, (price, equity) in enumerate(values * repeat)])
 
 
 @pytest.mark.parametrize("length", [1, 2, 497, 498, 499, 500, 1_000, 2_001, 100_003])
 def test_a_run_of_any_length_is_bounded(length: int) -> None:
-    check([(n, 1_000 + n * 7_919 % 613, n * 104_729 % 1_009 - 500) for n in range(length)])
+    check([(n * SECOND_NS, 1_000 + n * 7_919 % 613, n * 104_729 % 1_009 - 500) for n in range(length)])
 
 
 def test_a_short_run_is_kept_whole() -> None:
-    samples = [(n, 10 + n % 3, 5 - n % 4) for n in range(400)]
+    samples = [(n * SECOND_NS, 10 + n % 3, 5 - n % 4) for n in range(400)]
     assert list(curve_of(samples)) == samples
 
 
 def test_every_spike_of_a_long_run_is_seen() -> None:
     """One sample in a thousand stands out, each by another amount."""
     spikes = {n: 10_000 + n for n in range(777, 200_000, 1_000)}
-    points = curve_of([(n, 100, spikes.get(n, 0)) for n in range(200_000)])
+    points = curve_of([(n * SECOND_NS, 100, spikes.get(n, 0)) for n in range(200_000)])
     assert set(spikes.values()) <= {p.equity for p in points}
+
+
+def test_a_burst_does_not_take_the_room_of_a_quiet_time() -> None:
+    """A hundred thousand trades in the first second, then one a second: each of the quiet ones is to be seen."""
+    burst = [(n * 10_000, 1_000 + n % 7, n % 5) for n in range(100_000)]
+    quiet = [(second * SECOND_NS, 1_000 + second % 3, second) for second in range(2, 200)]
+    points = curve_of([*burst, *quiet])
+    assert set(quiet) <= set(points)
+    assert len(points) > 2 * len(quiet)
 
 
 def test_nothing_gives_nothing() -> None:

@@ -193,6 +193,7 @@ def test_a_run_without_a_trade_has_a_drawdown_of_zero_but_no_profit_figures() ->
     recorder.on_equity(at(0), 1000, CAPITAL)
     report = finished(recorder)
     assert (report.drawdown, report.profit, report.realised, report.fees) == (0, 0, None, None)
+    assert value_of(report.to_text(), "net profit") == "0.00 0.0000 %", "nothing has no sign"
     assert report.to_text().endswith("Refusals by reason\n  none\n")
 
 

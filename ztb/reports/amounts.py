@@ -18,10 +18,10 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 def money_text(instrument: Instrument, amount: int | None, *, signed: bool = False) -> str:
-    """Money units as exact grouped decimal, for example ``-1,234.5600``."""
+    """Money units as exact grouped decimal, for example ``-1,234.5600``; nothing has no sign."""
     if amount is None:
         return NO_DATA
-    return f"{instrument.money.decimal(amount):{'+' if signed else ''},f}"
+    return f"{instrument.money.decimal(amount):{'+' if signed and amount else ''},f}"
 
 
 def ratio(numerator: int, denominator: int, *, scale: int, places: int) -> Decimal | None:
@@ -34,7 +34,7 @@ def ratio(numerator: int, denominator: int, *, scale: int, places: int) -> Decim
 
 def decimal_text(value: Decimal | None, unit: str, *, signed: bool = False) -> str:
     """A ratio with its unit, grouped."""
-    return NO_DATA if value is None else f"{value:{'+' if signed else ''},f} {unit}"
+    return NO_DATA if value is None else f"{value:{'+' if signed and value else ''},f} {unit}"
 
 
 def count_text(value: int | None) -> str:

@@ -18,6 +18,8 @@ MARKS_MAX: Final = 400
 _BUCKETS_MAX: Final = (POINTS_MAX - 2) // 4
 """Four extremes for each bucket, and the first and the last sample."""
 
+_WIDTH_NS_MIN: Final = 1_000_000
+
 _PRICE: Final = itemgetter(1)
 _EQUITY: Final = itemgetter(2)
 
@@ -40,15 +42,19 @@ class FillMark(NamedTuple):
 
 
 class Curve:
-    """Takes samples in the order of time; ``points`` are the ones to draw."""
+    """Takes samples in the order of time; ``points`` are the ones to draw.
 
-    __slots__ = ("_buckets", "_first", "_high", "_high_price", "_last", "_left", "_low", "_low_price", "_stride")
+    Buckets are stretches of time and not numbers of samples, because the picture's axis is time: a burst of a hundred
+    thousand trades in a second must not take the room of a quiet hour.
+    """
+
+    __slots__ = ("_buckets", "_end_ns", "_first", "_high", "_high_price", "_last", "_low", "_low_price", "_width_ns")
 
     def __init__(self) -> None:
         self._buckets: list[tuple[CurvePoint, ...]] = []
-        self._stride = 1
-        self._left = 0
-        """Samples that the open bucket still takes; 0: the next sample opens a bucket."""
+        self._width_ns = _WIDTH_NS_MIN
+        self._end_ns = -1
+        """Where the open bucket ends; before the first sample there is none."""
         self._first: CurvePoint | None = None
         self._last: tuple[int, int, int] = (0, 0, 0)
         self._low_price = self._high_price = self._low = self._high = self._last
@@ -56,8 +62,7 @@ class Curve:
     def push(self, ts_ns: int, price: int, equity: int) -> None:
         """Take one sample."""
         self._last = sample = (ts_ns, price, equity)
-        if self._left > 0:
-            self._left -= 1
+        if ts_ns < self._end_ns:
             if price < self._low_price[1]:
                 self._low_price = sample
             elif price > self._high_price[1]:
@@ -70,9 +75,11 @@ class Curve:
         if self._first is None:
             self._first = CurvePoint(*sample)
         else:
-            self._close()
+            self._buckets.append(self._open_bucket())
+            if len(self._buckets) >= _BUCKETS_MAX - 1:
+                self._join()
         self._low_price = self._high_price = self._low = self._high = sample
-        self._left = self._stride - 1
+        self._end_ns = (ts_ns // self._width_ns + 1) * self._width_ns
 
     def points(self) -> tuple[CurvePoint, ...]:
         """At most ``POINTS_MAX`` samples, oldest first, the first and the last among them."""
@@ -89,20 +96,14 @@ class Curve:
     def _open_bucket(self) -> tuple[CurvePoint, ...]:
         return _ordered([self._low_price, self._high_price, self._low, self._high])
 
-    def _close(self) -> None:
-        buckets = self._buckets
-        buckets.append(self._open_bucket())
-        if len(buckets) < _BUCKETS_MAX - 1:
-            return
-        joined = []
-        for at in range(0, len(buckets), 2):
-            points = [point for bucket in buckets[at : at + 2] for point in bucket]
-            joined.append(
-                _ordered([min(points, key=_PRICE), max(points, key=_PRICE), min(points, key=_EQUITY),
-                          max(points, key=_EQUITY)])
-            )  # fmt: skip
-        self._buckets = joined
-        self._stride *= 2
+    def _join(self) -> None:
+        """Widen the buckets, twofold each time, until half of them are enough."""
+        while len(self._buckets) > _BUCKETS_MAX // 2:
+            self._width_ns *= 2
+            groups: dict[int, list[CurvePoint]] = {}
+            for bucket in self._buckets:
+                groups.setdefault(bucket[0].ts_ns // self._width_ns, []).extend(bucket)
+            self._buckets = [_extremes(points) for points in groups.values()]
 
 
 class Marks:
@@ -135,6 +136,11 @@ class Marks:
     def marks(self) -> tuple[FillMark, ...]:
         """The fills to draw, oldest first."""
         return tuple(sorted(mark for kept in self._kept.values() for mark in kept))
+
+
+def _extremes(points: list[CurvePoint]) -> tuple[CurvePoint, ...]:
+    by_price = (min(points, key=_PRICE), max(points, key=_PRICE))
+    return _ordered([*by_price, min(points, key=_EQUITY), max(points, key=_EQUITY)])
 
 
 def _ordered(samples: list[tuple[int, int, int]] | list[CurvePoint]) -> tuple[CurvePoint, ...]:
