@@ -43,7 +43,7 @@ class State:
 
     __slots__ = (
         "clock_backsteps", "control", "desks", "due_ns", "epoch", "feed_up", "install", "ledger", "now_ns", "orders",
-        "orders", "policy_suspended", "rate", "refused_market_events", "sequence", "working",
+        "policy_suspended", "rate", "refused_market_events", "sequence", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
