@@ -14,7 +14,8 @@ from ztb.cli.progress import progress, set_silent
 
 
 @pytest.fixture(autouse=True)
-def _loud_afterwards() -> Iterator[None]:
+def _loud() -> Iterator[None]:
+    set_silent(False)  # a command that ran in this process may have left it silent
     yield
     set_silent(False)
 
