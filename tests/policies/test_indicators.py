@@ -153,3 +153,13 @@ def test_the_limits_of_a_window_are_allowed(indicator: type[Sma] | type[Rsi]) ->
 def test_a_snapshot_of_another_length_is_refused(indicator: type[Sma] | type[Rsi]) -> None:
     with pytest.raises(ConfigError, match=r"\(5\).*\(6\)"):
         indicator(6).restore(indicator(5).snapshot())
+
+
+def test_the_averages_of_the_rsi_are_rounded_half_up() -> None:
+    # 2**40 / 3 = 366503875925.33; then times 2/3 each: 244335917283.33, 162890611522.0, 108593741014.67.
+    rsi = Rsi(3)
+    gains = []
+    for price in [1, 2, 2, 2, 2, 2, 2]:
+        rsi.push(price)
+        gains.append(rsi.snapshot()["gain"])
+    assert gains[3:] == [366_503_875_925, 244_335_917_283, 162_890_611_522, 108_593_741_015]

@@ -93,6 +93,21 @@ def test_drawdown_in_money_and_in_ratio_may_come_from_different_peaks() -> None:
     assert (report.drawdown, report.drawdown_ppm) == (600, 100_000)
 
 
+def test_a_drawdown_is_rounded_up() -> None:
+    recorder = RunRecorder(INSTRUMENT, 3_000_000)
+    recorder.on_equity(at(0), 1, 2_999_999)
+    assert finished(recorder).drawdown_ppm == 1
+
+
+def test_the_worst_slippage_is_the_worst_in_proportion() -> None:
+    recorder = RunRecorder(INSTRUMENT, CAPITAL)
+    for name, mark, price in (("a", 100, 102), ("b", 1_000, 1_010), ("c", 100, 101)):
+        recorder.on_place(place(0, name, BUY, 1, price), mark)
+        recorder.on_fill(fill(0, name, name, 1, price, 0))
+    # 200, 100 and 100 basis points; together 13 of 1,200.
+    assert finished(recorder).slippage == Slippage(Decimal("108.333"), Decimal("200.000"))
+
+
 def test_decisions_and_refusals_by_reason() -> None:
     recorder = recorded()
     recorder.on_decision_rows(ROWS[:4])
