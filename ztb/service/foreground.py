@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from ztb.core.error import ConfigError
+from ztb.host.child import SimulatorProcess, make_account, start_simulator
 from ztb.host.clock import HostClock
 from ztb.host.config import LoadedProfile
 from ztb.host.log import get_log
 from ztb.host.paths import make_private
 from ztb.host.secrets import load_credential
-from ztb.service.child import SimulatorProcess, make_account, start_simulator
 from ztb.service.link import Keys
 from ztb.service.session import Session, SessionOptions
 
@@ -82,8 +82,8 @@ async def _run_with_exchange(loaded: LoadedProfile, options: RunOptions, clock: 
     state_dir = make_private(make_private(options.state_dir) / name)
     quote = profile.venue.instrument.partition("_")[2]
     base = profile.venue.instrument.partition("_")[0]
-    accounts, account = make_account(state_dir, balances={quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE})
-    exchange = await _start_exchange(loaded, accounts, clock)
+    account = make_account(state_dir, balances={quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE})
+    exchange = _start_exchange(loaded, account.accounts_file, clock)
     log.event("exchange_started", "the built-in exchange, on its own tape", url=exchange.url, state=str(state_dir))
     try:
         keys = None if options.observe or not profile.armed else Keys(account.key, account.secret)
@@ -98,16 +98,17 @@ async def _run_with_exchange(loaded: LoadedProfile, options: RunOptions, clock: 
         )
         await Session(loaded, session, clock).run()
     finally:
-        await exchange.stop()
+        exchange.stop()
 
 
-async def _start_exchange(loaded: LoadedProfile, accounts: Path, clock: HostClock) -> SimulatorProcess:
-    return await start_simulator(
+def _start_exchange(loaded: LoadedProfile, accounts: Path, clock: HostClock) -> SimulatorProcess:
+    return start_simulator(
         venue=loaded.profile.venue.name,
         tape=tape_path(loaded),
         accounts=accounts,
         time_scale=clock.scale,
         epoch_ns=clock.epoch_ns,
+        errors=accounts.with_name("simulator.log"),
     )
 
 

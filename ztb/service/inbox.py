@@ -7,6 +7,7 @@ what was recorded in two files (market on the tape, the rest in the journal) can
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Final
 
@@ -44,7 +45,7 @@ class Inbox:
             self.backsteps += 1
         self._put_ns = now_ns
         event.ts_ns = now_ns
-        entry = (event, self._clock.monotonic_ns())
+        entry = (event, time.perf_counter_ns())
         if first:
             self._events.appendleft(entry)
         else:
@@ -61,7 +62,7 @@ class Inbox:
         self.put_now(event)
 
     async def take(self) -> tuple[Event, int]:
-        """The next event, and the monotonic time at which it came in."""
+        """The next event, and ``time.perf_counter_ns()`` at its arrival: latency is measured in the wall's time."""
         while not self._events:
             self._filled.clear()
             await self._filled.wait()

@@ -8,6 +8,7 @@ of the session, everything else to the journal; time stamps put both back in ord
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -33,8 +34,7 @@ from ztb.core.event import (
 from ztb.core.instrument import SIDE_NAMES
 from ztb.core.policy import HOLD
 from ztb.core.step import Engine
-from ztb.host.clock import Clock
-from ztb.host.log import get_log
+from ztb.host.log import INFO, get_log
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.store.codec import DECISIONS, encode, encode_decisions
@@ -82,7 +82,6 @@ class EngineLoop:
         journal: Journal,
         recorder: MarketRecorder,
         submit: Callable[[Command], None],
-        clock: Clock,
         meter: Meter,
         progress: Callable[[], None],
     ) -> None:
@@ -92,7 +91,6 @@ class EngineLoop:
         self._journal = journal
         self._recorder = recorder
         self._submit = submit
-        self._clock = clock
         self._meter = meter
         self._progress = progress
         self._timers: list[int] = []
@@ -128,7 +126,7 @@ class EngineLoop:
             self._act(event.ts_ns, commands)
         elif self._engine.decision_count >= ROWS_FLUSH or len(self._timers) >= TIMERS_FLUSH:
             self.flush()
-        meter.step.add(self._clock.monotonic_ns() - arrived_ns)
+        meter.step.add(time.perf_counter_ns() - arrived_ns)
 
     def flush(self) -> None:
         """Record the decisions and timers since the last time."""
@@ -171,7 +169,7 @@ class EngineLoop:
                 self._meter.reconciliations += 1
                 self._meter.reconciliations_unclean += not event.clean
 
-    def _log_order(self, code: str, client_id: str, lots: int, price: int, **fields: str) -> None:
+    def _log_order(self, code: str, client_id: str, lots: int, price: int, **fields: object) -> None:
         """With the amounts as people write them."""
         order = self._engine.state.orders.get(client_id)
         if order is None:
@@ -179,7 +177,7 @@ class EngineLoop:
             return
         instrument = self._engine.state.desks[order.instrument].instrument
         side, size, at = SIDE_NAMES[order.side], instrument.sizes.text(lots), instrument.prices.text(price)
-        log.event(code, f"{side} {size} {order.instrument} @ {at}", order=client_id, **fields)
+        log.event(code, f"{side} {size} {order.instrument} @ {at}", level=INFO, order=client_id, **fields)
 
     def _tell(self, notice: Notify) -> None:
         self._meter.notices += 1

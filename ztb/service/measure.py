@@ -22,7 +22,7 @@ def percentile(ordered: Sequence[int], per_mille: int) -> int | None:
 
 
 class Window:
-    """The newest samples of one duration, in ns of the clock that measured them."""
+    """The newest samples of one duration, in ns of the wall (scaled time would stretch what the host does)."""
 
     def __init__(self) -> None:
         self._samples: deque[int] = deque(maxlen=WINDOW_SAMPLES_MAX)

@@ -51,7 +51,7 @@ STOP_WALL_S_MAX: Final = 4.0
 """Orders that the venue has not confirmed as cancelled by then are left to the next start."""
 STATUS_WALL_S: Final = 0.5
 MEASURE_S: Final = 5.0
-UNKNOWN_LOOK_S: Final = 0.2
+UNKNOWN_LOOK_S: Final = 0.02
 UNCLEAN_LOOKS: Final = 3
 """A comparison may cross a fill that is under way; only one that stays different counts."""
 MEASUREMENT: Final = "measurement"
@@ -149,7 +149,6 @@ class Session:
             journal=self._writer,
             recorder=self._tape,
             submit=self._submit,
-            clock=self._clock,
             meter=self._meter,
             progress=self._systemd.watchdog,
         )
@@ -196,7 +195,6 @@ class Session:
             journal=self._writer,
             inbox=self._inbox,
             state=self._engine.state,
-            clock=self._clock,
             meter=self._meter,
         )
 
@@ -292,6 +290,7 @@ class Session:
             clean, text = await self._compare()
             self._inbox.put_now(Reconciled(0, clean, text))
             if clean and self._facts.phase == "starting":
+                await self._until_reconciled()
                 self._become_ready(started)
             await self._clock.sleep(self._profile.service.reconcile_seconds)
 
@@ -300,6 +299,11 @@ class Session:
         if self._facts.phase == "starting":
             while not self._engine.state.install or status.unknown_orders(self._engine.state):
                 await self._clock.sleep(UNKNOWN_LOOK_S)
+
+    async def _until_reconciled(self) -> None:
+        """READY is told when the engine itself knows, not when the news is on its way to it."""
+        while not self._engine.state.control.reconciled:
+            await self._clock.sleep(UNKNOWN_LOOK_S)
 
     async def _compare(self) -> tuple[bool, str]:
         if self._outbox is None:
