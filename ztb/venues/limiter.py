@@ -81,18 +81,19 @@ class Limiter:
         self._closed_until_ns: dict[str, int] = {}
 
     @asynccontextmanager
-    async def slot(self, method: str, *, urgent: bool = False) -> AsyncIterator[None]:
+    async def slot(self, method: str, *, urgent: bool = False, wait_s_max: float | None = None) -> AsyncIterator[None]:
         """Hold one place of ``method`` for the length of the call; Throttled when none comes free in time."""
-        await self.acquire(method, urgent=urgent)
+        await self.acquire(method, urgent=urgent, wait_s_max=wait_s_max)
         try:
             yield
         finally:
             self.release(method)
 
-    async def acquire(self, method: str, *, urgent: bool = False) -> None:
-        """Take one place, waiting at most the rule's ``wait_s_max``; Throttled beyond. ``release`` must follow."""
+    async def acquire(self, method: str, *, urgent: bool = False, wait_s_max: float | None = None) -> None:
+        """Take one place, waiting at most ``wait_s_max`` (else the rule's); Throttled beyond. Then ``release``."""
         window = self._windows[method]
-        deadline_ns = self._clock.monotonic_ns() + int(window.rule.wait_s_max * _NS)
+        patience_s = window.rule.wait_s_max if wait_s_max is None else wait_s_max
+        deadline_ns = self._clock.monotonic_ns() + int(patience_s * _NS)
         while True:
             now_ns = self._clock.monotonic_ns()
             free_ns = self._free_at_ns(method, now_ns, urgent)

@@ -8,7 +8,8 @@ venue has said about it otherwise (F-03, F-04, F-13). An order whose request is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Protocol
 
 from ztb.core.event import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderNotPlaced
@@ -42,6 +43,7 @@ class Watched:
     client_id: str
     side: int
     lots: int
+    price: int
     since_cursor: str
     """Fills of this order are newer than this trade id."""
     venue_id: str = ""
@@ -93,6 +95,7 @@ class Watch:
         """Fills with our tag that belong to no order we know, by trade id."""
         self.stray_orders: dict[str, OpenOrder] = {}
         """Working orders with our tag that should not be there, at the last look, by client id."""
+        self._self_trades: dict[str, VenueFill] = {}
         self.contradictions: list[str] = []
         """What the venue said that cannot be, in words for the operator; the newest last."""
 
@@ -104,7 +107,7 @@ class Watch:
         """Begin to watch. ``known_fills`` (lots by trade id) are counted, not told again."""
         entry = self.find(order.client_id)
         if entry is None:
-            entry = Watched(order.client_id, order.side, order.lots, since_cursor)
+            entry = Watched(order.client_id, order.side, order.lots, order.price, since_cursor)
             self.live[order.client_id] = entry
         entry.fills.update(known_fills)
         return entry
@@ -178,6 +181,28 @@ class Watch:
                 self._contradiction(f"fill {fill.trade_id} of order {entry.client_id} is on the other side")
             elif fill.trade_id not in entry.fills:
                 events.append(self._see_one_fill(entry, fill, ts_ns))
+                if fill.side == 0 and len(self._self_trades) < limits.STRAY_FILLS_MAX:
+                    self._self_trades[fill.trade_id] = fill
+        return events
+
+    def _other_sides(self, ts_ns: int) -> list[OrderEvent]:
+        """Trades of the account with itself: the venue tells one row, with the tag of one of the two orders.
+
+        The other order is ours when one on the other side, at the price of the trade, is short of just such a fill
+        according to the open orders. Otherwise it was the owner's own, which is no business of ours.
+        """
+        events: list[OrderEvent] = []
+        for fill in list(self._self_trades.values()):
+            tagged = self.find(fill.tag)
+            for entry in self.live.values():
+                missing = entry.lots - entry.open_lots - entry.filled_lots
+                is_other = tagged is not None and entry.side == -tagged.side and entry.price == fill.price
+                if is_other and entry.is_known and missing >= fill.lots and fill.trade_id not in entry.fills:
+                    del self._self_trades[fill.trade_id]
+                    # The row's fee is that of both sides and was booked with the tagged one.
+                    other = replace(fill, side=entry.side, fee=Decimal(0), maker=True)
+                    events.append(self._see_one_fill(entry, other, ts_ns))
+                    break
         return events
 
     def _see_one_fill(self, entry: Watched, fill: VenueFill, ts_ns: int) -> OrderEvent:
@@ -199,7 +224,7 @@ class Watch:
 
     def conclude(self, ts_ns: int, monotonic_ns: int) -> list[OrderEvent]:
         """After a whole look (open orders first, then fills): which orders have ended, or never began."""
-        events: list[OrderEvent] = []
+        events = self._other_sides(ts_ns)
         for entry in list(self.live.values()):
             if entry.filled_lots >= entry.lots:
                 self.end(entry, monotonic_ns)

@@ -69,9 +69,9 @@ class ZaifPublic:
         row = await self._call(codec.DEPTH, f"depth/{instrument.symbol}")
         return FrameReader(instrument).read_depth(row, self._clock.now_ns())
 
-    async def trades(self, instrument: Instrument) -> list[Trade]:
+    async def trades(self, instrument: Instrument, *, wait_s_max: float | None = None) -> list[Trade]:
         """The latest trades, at most 150, oldest first."""
-        rows = await self._call(codec.TRADES, f"trades/{instrument.symbol}")
+        rows = await self._call(codec.TRADES, f"trades/{instrument.symbol}", wait_s_max=wait_s_max)
         return FrameReader(instrument).read_trades(rows, self._clock.now_ns())
 
     async def ticker(self, symbol: str) -> codec.TickerRow:
@@ -83,8 +83,8 @@ class ZaifPublic:
         row = await self._call(codec.LAST_PRICE, f"last_price/{symbol}")
         return codec.amount(row.last_price, "last_price")
 
-    async def _call(self, decoder: msgspec.json.Decoder[T], path: str) -> T:
-        async with self._limiter.slot("public"):
+    async def _call(self, decoder: msgspec.json.Decoder[T], path: str, *, wait_s_max: float | None = None) -> T:
+        async with self._limiter.slot("public", wait_s_max=wait_s_max):
             try:
                 body = await self._transport.get(f"/api/1/{path}")
             except Throttled:

@@ -54,7 +54,10 @@ class ZaifFeed:
         silence_s_max: float = SILENCE_S_MAX,
         ping_s: float = PING_S,
     ) -> None:
-        """``url`` without its query, for example ``wss://ws.zaif.jp/stream``; ``public`` fills gaps in the trades."""
+        """``url`` without its query, for example ``wss://ws.zaif.jp/stream``; ``public`` fills gaps in the trades.
+
+        ``ping_s`` is of the wall, because it keeps a socket open; ``silence_s_max`` is of the clock, as the data are.
+        """
         self._url = f"{checked_url(url, uds=uds)}?currency_pair={instrument.symbol}"
         self._instrument = instrument
         self._clock = clock
@@ -69,6 +72,8 @@ class ZaifFeed:
         self.frames = 0
         self.frames_refused = 0
         self.trades_backfilled = 0
+        self.gaps_left = 0
+        """Times that trades were missed and could not all be read afterwards."""
         self.reconnections = 0
         self.last_frame_ns = 0
 
@@ -109,15 +114,15 @@ class ZaifFeed:
                 heard_ns = self._clock.monotonic_ns()
                 self.frames += 1
                 self.last_frame_ns = ts_ns
-                if not self._is_connected:
+                is_back = not self._is_connected
+                if is_back:
                     self._is_connected = True
                     self._backoff.connected(heard_ns)
                     yield Feed(ts_ns, True)
-                for event in await self._told(frame, ts_ns):
+                for event in await self._told(frame, ts_ns, is_back=is_back):
                     yield event
 
     def _opened(self) -> connect:
-        wall_ping_s = self._ping_s / self._clock.scale
         through: dict[str, Any] = {} if self._uds is None else {"unix": True, "path": self._uds}
         return _DirectConnect(
             self._url,
@@ -125,8 +130,8 @@ class ZaifFeed:
             compression=None,
             open_timeout=limits.CONNECT_S_MAX,
             close_timeout=1.0,
-            ping_interval=wall_ping_s,
-            ping_timeout=max(wall_ping_s, limits.CONNECT_S_MAX),
+            ping_interval=self._ping_s,
+            ping_timeout=self._ping_s,
             max_size=limits.FRAME_BYTES_MAX,
             max_queue=limits.FRAME_QUEUE_MAX,
             ssl=self._tls,
@@ -142,27 +147,33 @@ class ZaifFeed:
             raise TimeoutError(f"no data for {self._silence_s_max:g} s") from None
         return bytes(body)
 
-    async def _told(self, frame: Frame, ts_ns: int) -> list[MarketNews]:
+    async def _told(self, frame: Frame, ts_ns: int, *, is_back: bool) -> list[MarketNews]:
         """The frame's events in order, with the trades before it that no frame showed."""
         told: list[MarketNews] = []
         trades = frame.trades
         if frame.missed and self._public is not None:
-            trades, note = await self._backfilled(frame, self._public)
-            told.append(Feed(ts_ns, True, note))
+            older, note = await self._missed_trades(frame, self._public)
+            trades = older + trades
+            if is_back:
+                told.append(Feed(ts_ns, True, note))
         told += trades
         told.append(frame.depth)
         if frame.quote is not None:
             told.append(frame.quote)
         return told
 
-    async def _backfilled(self, frame: Frame, public: ZaifPublic) -> tuple[list[Trade], str]:
+    async def _missed_trades(self, frame: Frame, public: ZaifPublic) -> tuple[list[Trade], str]:
+        """Trades between the last frame and this one, and how it went. Never waits for the rate limit: a gap in the
+        trades is better than an old book."""
         try:
-            history = await public.trades(self._instrument)
+            history = await public.trades(self._instrument, wait_s_max=0.0)
         except VenueError as error:
-            return frame.trades, f"trades missed and not to be had: {error}"[: limits.REMARK_LENGTH_MAX]
+            self.gaps_left += 1
+            return [], f"trades missed and not to be had: {error}"[: limits.REMARK_LENGTH_MAX]
         oldest_news = int(frame.trades[0].trade_id)
         missing = [trade for trade in history if frame.last_tid_before < int(trade.trade_id) < oldest_news]
         self.trades_backfilled += len(missing)
-        is_whole = any(int(trade.trade_id) <= frame.last_tid_before for trade in history)
-        note = f"backfilled {len(missing)} trades" + ("" if is_whole else "; older ones are lost")
-        return missing + frame.trades, note
+        if any(int(trade.trade_id) <= frame.last_tid_before for trade in history):
+            return missing, f"backfilled {len(missing)} trades"
+        self.gaps_left += 1
+        return missing, f"backfilled {len(missing)} trades; older ones are lost"

@@ -1,0 +1,166 @@
+"""Stream frames to events: what is new, exact amounts, and frames that cannot be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.venues.zaif.samples import BTC_JPY, frame
+from ztb.core.error import VenueError
+from ztb.core.event import Depth, Quote, Trade
+from ztb.core.instrument import BUY, SELL
+from ztb.venues.zaif import codec
+from ztb.venues.zaif.frames import FrameReader
+
+TS_NS = 1_700_000_011_200_000_000
+VENUE_NS = 1_700_000_011_123_456_000
+
+
+def _trade(tid: int, *, price: float = 13690000.0, amount: float = 0.002, side: str = "ask") -> dict[str, Any]:
+    return {"trade_type": side, "price": price, "tid": tid, "amount": amount, "date": 1700000010}
+
+
+def test_first_frame_is_a_book_and_a_quote_but_no_news_of_the_past() -> None:
+    reader = FrameReader(BTC_JPY)
+    read = reader.read(frame(), TS_NS)
+    assert read.trades == []
+    assert not read.missed
+    assert read.depth == Depth(
+        TS_NS,
+        "btc_jpy",
+        ((2_737_999, 3000), (2_737_800, 10_000)),
+        ((2_738_000, 5000), (2_738_001, 123)),
+        True,
+        VENUE_NS,
+    )
+    assert read.quote == Quote(TS_NS, "btc_jpy", 2_737_999, 3000, 2_738_000, 5000, VENUE_NS)
+    assert reader.last_tid == 250_000_002
+
+
+def test_later_frame_tells_new_trades_oldest_first_and_only_once() -> None:
+    reader = FrameReader(BTC_JPY)
+    reader.read(frame(), TS_NS)
+    news = frame(trades=[_trade(250_000_004, side="bid", amount=0.0101), _trade(250_000_003), _trade(250_000_002)])
+    read = reader.read(news, TS_NS + 1)
+    venue_ns = 1_700_000_010_000_000_000
+    assert read.trades == [
+        Trade(TS_NS + 1, "btc_jpy", 2_738_000, 20, SELL, venue_ns, "250000003"),
+        Trade(TS_NS + 1, "btc_jpy", 2_738_000, 101, BUY, venue_ns, "250000004"),
+    ]
+    assert not read.missed
+    assert read.quote is None
+    assert reader.read(news, TS_NS + 2).trades == []
+
+
+def test_frame_without_overlap_says_that_trades_were_missed() -> None:
+    reader = FrameReader(BTC_JPY)
+    reader.read(frame(), TS_NS)
+    read = reader.read(frame(trades=[_trade(250_000_009), _trade(250_000_008)]), TS_NS)
+    assert [trade.trade_id for trade in read.trades] == ["250000008", "250000009"]
+    assert read.missed
+    assert read.last_tid_before == 250_000_002
+
+
+def test_market_that_begins_without_trades() -> None:
+    reader = FrameReader(BTC_JPY)
+    assert reader.read(frame(trades=[]), TS_NS).trades == []
+    assert [trade.trade_id for trade in reader.read(frame(trades=[_trade(7)]), TS_NS).trades] == ["7"]
+
+
+def test_quote_is_told_only_when_it_changes() -> None:
+    reader = FrameReader(BTC_JPY)
+    assert reader.read(frame(), TS_NS).quote is not None
+    assert reader.read(frame(), TS_NS).quote is None
+    deeper = frame(bids=[[13689995.0, 0.3], [13688000.0, 1.0]])
+    assert reader.read(deeper, TS_NS).quote is None
+    assert reader.read(frame(bids=[[13689995.0, 0.2]]), TS_NS).quote is not None
+
+
+def test_empty_side_is_price_zero() -> None:
+    read = FrameReader(BTC_JPY).read(frame(bids=[]), TS_NS)
+    assert read.quote == Quote(TS_NS, "btc_jpy", 0, 0, 2_738_000, 5000, VENUE_NS)
+
+
+def test_sizes_finer_than_a_lot_are_rounded_down_and_a_trade_to_one_lot_at_least() -> None:
+    reader = FrameReader(BTC_JPY)
+    reader.read(frame(), TS_NS)
+    read = reader.read(
+        frame(asks=[[13690000.0, 1e-08], [13690005.0, 0.00019]], trades=[_trade(250_000_003, amount=9e-08)]), TS_NS
+    )
+    assert read.depth.asks == ((2_738_001, 1),)
+    assert read.trades[0].lots == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"currency_pair": "eth_jpy"},
+        {"timestamp": "yesterday"},
+        {"asks": [[13690003.0, 0.5]]},
+        {"asks": [[13690005.0, 0.5], [13690000.0, 0.5]]},
+        {"asks": [[13690005.0, 0.5], [13690005.0, 0.5]]},
+        {"bids": [[13689000.0, 0.5], [13689005.0, 0.5]]},
+        {"bids": [[13690000.0, 0.5]]},
+        {"bids": [[0, 0.5]]},
+        {"bids": [[-5, 0.5]]},
+        {"bids": [["NaN", 0.5]]},
+        {"bids": [["sNaN", 0.5]]},
+        {"bids": [["1e999999", 0.5]]},
+        {"bids": [[5, "sNaN"]]},
+        {"bids": [[5, -1]]},
+        {"bids": [[5]]},
+        {"bids": None},
+        {"trades": [_trade(-1)]},
+        {"trades": [_trade(1) | {"date": 1 << 40}]},
+        {"trades": [_trade(1) | {"trade_type": "buy"}]},
+        {"trades": [_trade(1, price=13690001.0)]},
+        {"trades": [_trade(1, amount=-1.0)]},
+    ],
+    ids=str,
+)
+def test_frame_that_cannot_be_is_refused_and_changes_nothing(changes: dict[str, Any]) -> None:
+    reader = FrameReader(BTC_JPY)
+    reader.read(frame(), TS_NS)
+    with pytest.raises(VenueError) as caught:
+        reader.read(frame(**changes), TS_NS)
+    assert caught.value.code == "undecodable"
+    assert reader.last_tid == 250_000_002
+    after = reader.read(frame(trades=[_trade(250_000_003), _trade(250_000_002)]), TS_NS)
+    assert [trade.trade_id for trade in after.trades] == ["250000003"]
+    assert after.quote is None
+
+
+def test_rest_shapes() -> None:
+    reader = FrameReader(BTC_JPY)
+    row = codec.decoded(codec.DEPTH, json.dumps({"asks": [[13690000.0, 0.5]], "bids": []}).encode(), "depth")
+    assert reader.read_depth(row, TS_NS) == Depth(TS_NS, "btc_jpy", (), ((2_738_000, 5000),), True)
+    rows = codec.decoded(codec.TRADES, json.dumps([_trade(5), _trade(4)]).encode(), "trades")
+    assert [trade.trade_id for trade in reader.read_trades(rows, TS_NS)] == ["4", "5"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    levels=st.lists(
+        st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), unique_by=lambda level: level[0], max_size=25
+    )
+)
+def test_any_book_on_the_grid_comes_back_as_it_was(levels: list[tuple[int, int]]) -> None:
+    """Amounts written as text in JSON numbers, read back as ticks and lots."""
+    asks = sorted(levels)
+    text = ",".join(f"[{ticks * 5}.0,{lots // 10_000}.{lots % 10_000:04d}]" for ticks, lots in asks)
+    body = frame(bids=[], asks="ASKS").replace(b'"ASKS"', f"[{text}]".encode())
+    assert FrameReader(BTC_JPY).read(body, TS_NS).depth.asks == tuple(asks)
+
+
+def test_memory_for_seen_amounts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ztb.venues.zaif.frames._MEMO_MAX", 10)
+    reader = FrameReader(BTC_JPY)
+    for ticks in range(1, 200):
+        read = reader.read(frame(bids=[], asks=[[ticks * 5, ticks * 0.5]]), TS_NS)
+        assert read.depth.asks == ((ticks, ticks * 5000),)
+    assert len(reader._prices) <= 10
+    assert len(reader._sizes) <= 10
