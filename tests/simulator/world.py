@@ -108,11 +108,11 @@ def exchange(
 class Client:
     """Signs as Zaif wants it and speaks to one simulator over real sockets."""
 
-    def __init__(self, url: str, http: httpx.AsyncClient, key: str = ALICE) -> None:
+    def __init__(self, url: str, http: httpx.AsyncClient, key: str = ALICE, *, nonce: int = 1) -> None:
         self.url = url
         self.http = http
         self.key = key
-        self._nonces = itertools.count(1)
+        self._nonces = itertools.count(nonce)
 
     async def get(self, path: str) -> httpx.Response:
         return await self.http.get(f"{self.url}{path}")
@@ -163,8 +163,8 @@ class World:
         self.port = port
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
 
-    def client(self, key: str = ALICE) -> Client:
-        return Client(self.url, self.http, key)
+    def client(self, key: str = ALICE, *, nonce: int = 1) -> Client:
+        return Client(self.url, self.http, key, nonce=nonce)
 
 
 @asynccontextmanager

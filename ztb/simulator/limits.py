@@ -14,6 +14,8 @@ HANG_S_MAX: Final = 900.0
 """The longest that ``accept_then_hang`` holds a connection open."""
 
 STREAM_MESSAGE_BYTES_MAX: Final = 64 * 1024
+STREAM_KERNEL_BUFFER_BYTES: Final = 256 * 1024
+"""Left to itself the kernel would hide megabytes of unread frames from us."""
 STREAM_BACKLOG_BYTES_MAX: Final = 1024 * 1024
 """A stream client that reads slower than this is dropped, never waited for."""
 

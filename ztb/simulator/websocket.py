@@ -7,6 +7,7 @@ an open socket, or be read too slowly. Protocol pings are answered; the server i
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 from websockets.frames import Frame, Opcode
@@ -15,7 +16,12 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from ztb.simulator.dialect import Drop, Stream
-from ztb.simulator.limits import READ_BYTES, STREAM_BACKLOG_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX
+from ztb.simulator.limits import (
+    READ_BYTES,
+    STREAM_BACKLOG_BYTES_MAX,
+    STREAM_KERNEL_BUFFER_BYTES,
+    STREAM_MESSAGE_BYTES_MAX,
+)
 
 
 class WebSocket:
@@ -38,6 +44,8 @@ class WebSocket:
 
     async def run(self, handshake: bytes) -> None:
         """``handshake`` is the client's upgrade request as it came, and whatever followed it."""
+        own: socket.socket = self._writer.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_KERNEL_BUFFER_BYTES)
         self._receive(handshake)
         while not self._dropped and self._protocol.state is not State.CLOSED:
             try:
