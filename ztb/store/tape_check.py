@@ -60,7 +60,7 @@ class Histogram:
         bucket = value_ns // self._width_ns
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
         self.count += 1
-        if len(self._buckets) > BUCKETS_MAX:
+        while len(self._buckets) > BUCKETS_MAX:
             self._coarsen()
 
     def _coarsen(self) -> None:
