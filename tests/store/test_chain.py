@@ -12,7 +12,7 @@ from tests.store.samples import NOW_NS, documented_hash, plain_records
 from ztb.core.error import InvariantBroken, StoreError
 from ztb.store.chain import Break, Head, Row, check, genesis, link
 from ztb.store.journal import MemoryJournal
-from ztb.store.limits import BODY_BYTES_MAX, KINDS_MAX, PENDING_RECORDS_MAX
+from ztb.store.limits import BODY_BYTES_MAX, KINDS_MAX, PENDING_BYTES_MAX, PENDING_RECORDS_MAX
 
 KINDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20)
 RECORDS = st.tuples(st.integers(-(2**63), 2**63 - 1), KINDS, st.binary(max_size=50))
@@ -149,12 +149,13 @@ def test_limits_are_kept() -> None:
 def test_pending_bytes_are_limited_and_free_again_after_a_commit() -> None:
     journal = MemoryJournal(keep=False)
     large = bytes(BODY_BYTES_MAX)
-    for _ in range(16):
+    fitting = PENDING_BYTES_MAX // BODY_BYTES_MAX
+    for _ in range(fitting):
         journal.append(1, "trade", large)
     with pytest.raises(StoreError, match="commit sooner"):
         journal.append(1, "trade", large)
     journal.commit()
-    assert journal.append(1, "trade", large) == 17
+    assert journal.append(1, "trade", large) == fitting + 1
 
 
 @pytest.mark.parametrize("kind", ["", "x" * 65, "tráde", "tra\nde", "tra\0de"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ztb.core.command import COMMAND_TYPES, Command, Place
 from ztb.core.error import InvariantBroken, StoreCorrupt
 from ztb.core.event import EVENT_TYPES, Depth, Event, OrderFilled, Timer, Trade
+from ztb.core.step import DECISION_ROWS_MAX
 from ztb.store.codec import (
     COMMAND_KINDS,
     EVENT_KINDS,
@@ -24,6 +25,7 @@ from ztb.store.codec import (
     encode,
     encode_decisions,
 )
+from ztb.store.limits import BODY_BYTES_MAX
 
 PLACE = Place(5, "c-1", "btc_jpy", 1, 100, 2_000_000, False, 7, "crossing_up")
 PLACE_BODY = (
@@ -179,6 +181,18 @@ def test_known_encoding_of_decisions() -> None:
     body = b'[[1,"btc_jpy",0,"no_crossing",[10,-20],""],[2,"btc_jpy",1,"crossing_up",[],"c-1"]]'
     assert encode_decisions(rows) == body
     assert decode_decisions(body) == rows
+
+
+def test_the_largest_batch_of_the_engine_fits_into_a_record() -> None:
+    row = (
+        1_790_000_000_000_000_000,
+        "btc_jpy",
+        -1,
+        "crossing_down_through_the_middle",
+        (10**8,) * 8,
+        "refused: " + "x" * 40,
+    )
+    assert len(encode_decisions([row] * DECISION_ROWS_MAX)) <= BODY_BYTES_MAX
 
 
 @given(ROWS)

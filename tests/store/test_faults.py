@@ -128,6 +128,18 @@ def test_a_failed_checkpoint_fails_the_journal(tmp_path: Path) -> None:
         journal.close()
 
 
+def test_an_interrupt_in_a_transaction_fails_the_journal_and_stays_an_interrupt(tmp_path: Path) -> None:
+    """Where Ctrl-C fell is unknown, so nothing is written after it; what was written before it is taken back."""
+    journal = open_journal(tmp_path)
+    with pytest.raises(KeyboardInterrupt), journal.database.transaction() as connection:
+        connection.execute("UPDATE head SET seq = 5")
+        raise KeyboardInterrupt
+    with pytest.raises(StoreError, match="failed before"):
+        journal.append(1, "trade", b"{}")
+    journal.close()
+    assert open_journal(tmp_path).head.seq == 0
+
+
 # --- the disk is full
 
 

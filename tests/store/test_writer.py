@@ -338,3 +338,31 @@ def test_a_writer_on_a_failed_journal_takes_nothing(tmp_path: Path, run: Runner)
         journal.close()
 
     run(work())
+
+
+def test_a_disk_that_hangs_is_given_up_when_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ztb.store.writer.CLOSE_SECONDS_MAX", 0.05)
+    path = filled_journal(tmp_path, 1)
+    calls: list[StoreError] = []
+
+    async def work(disk: Disk) -> None:
+        journal = Journal.open(path, profile="demo", mode="demo", now_ns=NOW_NS, vfs=disk.name)
+        writer = JournalWriter(journal, on_failure=calls.append)
+        held = HeldSync(disk)
+        writer.append(1, "trade", b"{}")
+        await asyncio.to_thread(held.entered.wait)
+        waiting = asyncio.ensure_future(writer.durable())
+        await asyncio.sleep(0)
+        with pytest.raises(StoreError, match="did not answer"):
+            await writer.close()
+        with pytest.raises(StoreError, match="did not answer"):
+            await waiting
+        held.let_go.set()
+        monkeypatch.undo()
+        with pytest.raises(StoreError, match="did not answer"):
+            await writer.close()
+        journal.close()
+
+    with faulty_disk() as disk:
+        asyncio.run(work(disk))
+    assert len(calls) == 1
