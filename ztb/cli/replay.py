@@ -11,6 +11,10 @@ from ztb.cli.options import add_profile_options, profile_from
 from ztb.cli.progress import progress
 from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError
+from ztb.core.instrument import Instrument
+from ztb.host.config import LoadedProfile
+from ztb.reports.replay_report import Latency, ReplayReport
+from ztb.reports.run_recorder import RunRecorder
 from ztb.service.foreground import BUNDLED_TAPES
 from ztb.service.replay import Replayed, ReplayOptions, replay, to_dict
 from ztb.store.tape import DEMO_TAPE, TapeReader
@@ -43,6 +47,7 @@ def register(subparsers: Subparsers) -> None:
     add("--out", type=Path, metavar="DIR", help="write report, chart and figures into DIR")
     add("--journal", choices=("memory", "durable"), default="memory", help="durable: keep it in DIR/journal.db")
     add("--latency-ms", type=int, default=0, metavar="MS", help="between decision and arrival (default 0)")
+    add("--kill-at", type=int, metavar="PERCENT", help="kill after so much of the tape: nothing may leave after that")
     add("--verify", action="store_true", help="run twice and compare every record")
     parser.set_defaults(handler=run)
 
@@ -52,25 +57,49 @@ def run(args: argparse.Namespace) -> Result:
     loaded = profile_from(args)
     options = _options(args)
     total = TapeReader(options.tape).counts.total
-    with progress("replay", total) as advance:
-        first = replay(loaded, options, advance=advance)
-    data = to_dict(first)
-    text = first.report.to_text()
+    replayed, report = _once(loaded, options, "replay", total)
+    data = {**report.to_dict(), **to_dict(replayed)}
+    text = report.to_text()
     exit_code = 0
+    if replayed.after_kill is not None:
+        text += f"\nafter the kill: {replayed.after_kill.orders} orders, {replayed.after_kill.decisions} decisions"
     if args.verify:
-        with progress("replay again", total) as advance:
-            again = replay(loaded, options, advance=advance)
-        same = first.head == again.head
+        again, _ = _once(loaded, options, "replay again", total)
+        same = replayed.head == again.head
         data["verified"] = same
         verdict = "the second run wrote the same journal" if same else "THE SECOND RUN DIFFERS: this is a defect"
-        text += f"\n{verdict}: {first.head[:16]} {again.head[:16]}"
+        text += f"\n{verdict}: {replayed.head[:16]} {again.head[:16]}"
         exit_code = 0 if same else 1
     if options.out is not None:
-        _write(options.out, data, first)
+        _write(options.out, data, report)
         text += f"\nwritten to {options.out}"
-    if first.policy_suspended:
-        return Result(data, f"{text}\nthe policy was suspended: {first.policy_suspended}", 1)
+    if replayed.policy_suspended:
+        return Result(data, f"{text}\nthe policy was suspended: {replayed.policy_suspended}", 1)
     return Result(data, text, exit_code)
+
+
+def _once(loaded: LoadedProfile, options: ReplayOptions, label: str, total: int) -> tuple[Replayed, ReplayReport]:
+    recorders: list[RunRecorder] = []
+
+    def recorder_for(instrument: Instrument, capital: int) -> RunRecorder:
+        recorders.append(RunRecorder(instrument, capital))
+        return recorders[-1]
+
+    with progress(label, total) as advance:
+        done = replay(loaded, options, recorder_for=recorder_for, advance=advance)
+    latency = done.latency
+    report = recorders[-1].finish(
+        tape=options.tape.name,
+        tape_sha256=done.data_sha256,
+        policy=done.policy,
+        parameters=done.parameters,
+        events=done.result.events,
+        begin_ns=done.begin_ns if done.result.events else None,
+        end_ns=done.end_ns if done.result.events else None,
+        latency=None if latency is None else Latency(latency.p50_us, latency.p99_us, latency.max_us),
+        run_seconds=done.run_seconds,
+    )
+    return done, report
 
 
 def _options(args: argparse.Namespace) -> ReplayOptions:
@@ -80,6 +109,8 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
         raise UsageError("--verify compares journals in memory", remedy="leave --journal durable away")
     if not 0 <= args.latency_ms <= 60_000:
         raise UsageError(f"--latency-ms is {args.latency_ms}", remedy="a number from 0 to 60000")
+    if args.kill_at is not None and not 0 <= args.kill_at <= 100:
+        raise UsageError(f"--kill-at is {args.kill_at}", remedy="a percentage from 0 to 100")
     path = Path(args.tape)
     bundled = BUNDLED_TAPES / args.tape
     if args.out is not None:
@@ -90,10 +121,11 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
         out=args.out,
         durable=args.journal == "durable",
         latency_ms=args.latency_ms,
+        kill_at_percent=args.kill_at,
     )
 
 
-def _write(out: Path, data: dict[str, Any], replayed: Replayed) -> None:
+def _write(out: Path, data: dict[str, Any], report: ReplayReport) -> None:
     (out / REPORT_JSON).write_text(json.dumps(data, indent=2) + "\n")
-    (out / REPORT_TEXT).write_text(replayed.report.to_text() + "\n")
-    (out / CHART).write_text(replayed.report.to_svg())
+    (out / REPORT_TEXT).write_text(report.to_text() + "\n")
+    (out / CHART).write_text(report.to_svg())

@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ztb.core.command import Command, Place
-from ztb.core.event import Event, Market, OrderFilled, Reconciled, Started, Stop
+from ztb.core.event import Event, Kill, Market, OrderFilled, Reconciled, Started, Stop
+from ztb.core.instrument import Instrument
 from ztb.core.state import State
 from ztb.core.step import DecisionRow, Engine
 from ztb.host.config import LoadedProfile
 from ztb.policies.registry import load_policy
-from ztb.reports.replay_report import Latency, ReplayReport
-from ztb.reports.run_recorder import RunRecorder
 from ztb.service.compose import engine_config
 from ztb.service.measure import percentile
 from ztb.service.pump import PumpResult, pump
@@ -45,16 +45,54 @@ class ReplayOptions:
     out: Path | None = None
     durable: bool = False
     latency_ms: int = 0
+    kill_at_percent: int | None = None
+    """Kill after so much of the tape: from there on nothing may leave (A-04)."""
+
+
+class Recorder(Protocol):
+    """Whoever makes a report of the run."""
+
+    def on_place(self, place: Place, mark_price: int) -> None:
+        """An order left, decided while the market stood at ``mark_price`` ticks."""
+        ...
+
+    def on_fill(self, fill: OrderFilled) -> None:
+        """It was filled, wholly or in part."""
+        ...
+
+    def on_decision_rows(self, rows: Sequence[DecisionRow]) -> None:
+        """The policy decided."""
+        ...
+
+    def on_equity(self, ts_ns: int, price: int, equity: int) -> None:
+        """The account at a trade: ticks and money units."""
+        ...
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Event in to commands out, in microseconds."""
+
+    p50_us: float
+    p99_us: float
+    max_us: float
 
 
 @dataclass(frozen=True)
 class Replayed:
     """What came of it. ``head`` names the whole journal of the run, and so every decision and order in it."""
 
-    report: ReplayReport
-    result: PumpResult
-    head: str
+    policy: str
+    parameters: dict[str, int | str | bool]
     data_sha256: str
+    begin_ns: int
+    end_ns: int
+    result: PumpResult
+    after_kill: PumpResult | None
+    """What went through after the kill, where one was asked for; it is in ``result`` too."""
+    head: str
+    latency: Percentiles | None
+    run_seconds: float
     refused_market_events: int
     policy_suspended: str
 
@@ -86,7 +124,7 @@ class TimedEngine:
             self.samples_ns.append(time.perf_counter_ns() - begin_ns)
         return commands
 
-    def latency(self) -> Latency | None:
+    def latency(self) -> Percentiles | None:
         """Percentiles in microseconds; None without a sample."""
         ordered = sorted(self.samples_ns)
         if not ordered:
@@ -94,13 +132,13 @@ class TimedEngine:
         p50, p99 = percentile(ordered, 500), percentile(ordered, 990)
         assert p50 is not None
         assert p99 is not None
-        return Latency(p50 / 1000, p99 / 1000, ordered[-1] / 1000)
+        return Percentiles(p50 / 1000, p99 / 1000, ordered[-1] / 1000)
 
 
 class _Bridge:
     """Gives the recorder the mark at which an order was decided."""
 
-    def __init__(self, recorder: RunRecorder, state: State) -> None:
+    def __init__(self, recorder: Recorder, state: State) -> None:
         self._recorder = recorder
         self._state = state
         self.on_fill: Callable[[OrderFilled], None] = recorder.on_fill
@@ -111,59 +149,74 @@ class _Bridge:
         self._recorder.on_place(place, self._state.desks[place.instrument].last_price)
 
 
-def replay(loaded: LoadedProfile, options: ReplayOptions, *, advance: Callable[[int], None]) -> Replayed:
-    """Run the whole tape; ``advance`` is told how many events have gone."""
+def replay(
+    loaded: LoadedProfile,
+    options: ReplayOptions,
+    *,
+    recorder_for: Callable[[Instrument, int], Recorder],
+    advance: Callable[[int], None],
+) -> Replayed:
+    """Run the whole tape. ``recorder_for`` gets instrument and capital; ``advance`` how many events have gone."""
     reader = TapeReader(options.tape)
     instrument = reader.meta.instrument
     name, parameters = _policy(loaded, options)
     config = engine_config(loaded.profile, instrument)
     engine = Engine(config, load_policy(name, parameters))
     timed = TimedEngine(engine)
-    recorder = RunRecorder(instrument, config.capital)
+    venue = ReplayVenue(instrument, latency_ns=options.latency_ms * 1_000_000)
+    bridge = _Bridge(recorder_for(instrument, config.capital), engine.state)
     journal = _journal(options)
-    span = reader.span
-    begin_ns, end_ns = span.first_ns, span.last_ns
+    begin_ns, end_ns = reader.span.first_ns, reader.span.last_ns
+    opening: Sequence[Event] = (Started(begin_ns, REPLAY_INSTALL, 1), Reconciled(begin_ns, True))
+    events = _told(reader.events(), advance)
     started = time.perf_counter()
+
+    def through(part: Iterator[Market], first: Sequence[Event], last: Event) -> PumpResult:
+        return pump(
+            part, timed, venue, journal, recorder=bridge, commit_each_order=options.durable, opening=first,
+            closing=(last,),
+        )  # fmt: skip
+
+    stop = Stop(end_ns, "end of the tape")
     try:
-        result = pump(
-            _told(reader.events(), advance),
-            timed,
-            ReplayVenue(instrument, latency_ns=options.latency_ms * 1_000_000),
-            journal,
-            recorder=_Bridge(recorder, engine.state),
-            commit_each_order=options.durable,
-            opening=(Started(begin_ns, REPLAY_INSTALL, 1), Reconciled(begin_ns, True)),
-            closing=(Stop(end_ns, "end of the tape"),),
-        )
+        if options.kill_at_percent is None:
+            result, after_kill = through(events, opening, stop), None
+        else:
+            count = reader.counts.total * options.kill_at_percent // 100
+            kill = Kill(begin_ns, "replay", f"asked for after {count} events")
+            before_kill = through(islice(events, count), opening, kill)
+            after_kill = through(events, (), stop)
+            result = _sum(before_kill, after_kill)
         head = journal.head.hash.hex()
     finally:
         journal.close()
-    report = recorder.finish(
-        tape=options.tape.name,
-        tape_sha256=reader.sha256,
-        policy=name,
-        parameters=parameters,
-        events=result.events,
-        begin_ns=begin_ns if result.events else None,
-        end_ns=end_ns if result.events else None,
-        latency=timed.latency(),
-        run_seconds=time.perf_counter() - started,
-    )
+    state = engine.state
     return Replayed(
-        report, result, head, reader.sha256, engine.state.refused_market_events, engine.state.policy_suspended
-    )
+        name, parameters, reader.sha256, begin_ns, end_ns, result, after_kill, head, timed.latency(),
+        time.perf_counter() - started, state.refused_market_events, state.policy_suspended,
+    )  # fmt: skip
 
 
 def to_dict(replayed: Replayed) -> dict[str, Any]:
-    """The report, and what a judge of the run wants to know besides."""
+    """What a judge of the run wants to know besides the report."""
+    after_kill = replayed.after_kill
     return {
-        **replayed.report.to_dict(),
         "journal_head": replayed.head,
         "journal_records": replayed.result.records,
         "refused_market_events": replayed.refused_market_events,
         "policy_suspended": replayed.policy_suspended,
         "notices": [{"severity": n.severity, "code": n.code, "text": n.text} for n in replayed.result.notices],
+        "orders_after_kill": None if after_kill is None else after_kill.orders,
+        "decisions_after_kill": None if after_kill is None else after_kill.decisions,
     }
+
+
+def _sum(first: PumpResult, second: PumpResult) -> PumpResult:
+    counts = {
+        name: getattr(first, name) + getattr(second, name)
+        for name in ("events", "orders", "fills", "order_events", "decisions", "records")
+    }
+    return PumpResult(**counts, notices=[*first.notices, *second.notices])
 
 
 def _policy(loaded: LoadedProfile, options: ReplayOptions) -> tuple[str, dict[str, int | str | bool]]:
