@@ -88,6 +88,7 @@ class SessionTape:
     """Records the market of a session. A tape that cannot be written ends the recording, not the trading."""
 
     def __init__(self, path: Path, meta: TapeMeta) -> None:
+        self.name = path.name
         self._writer: TapeWriter | None = TapeWriter(path, meta, live=True, level=1)
 
     def add(self, event: Trade | Quote | Depth) -> None:

@@ -43,6 +43,7 @@ from ztb.service.metered import MeteredAccount
 from ztb.service.opened import CURSOR, OpenedStore, Recovered
 from ztb.service.operator import OperatorFiles, kill_by_signal
 from ztb.service.outbox import Outbox
+from ztb.service.session_record import SESSION, SessionRecord, encode_session
 from ztb.store.writer import JournalWriter
 from ztb.venues.polling import PollingTracker
 from ztb.venues.port import Account, MarketFeed
@@ -96,6 +97,7 @@ class Session:
             config=loaded.digest,
             phase="starting",
             pid=os.getpid(),
+            state_dir=str(options.state_dir),
             time_scale=clock.scale,
         )
 
@@ -156,6 +158,7 @@ class Session:
     async def _start(self, started: float) -> None:
         self._listen_to_signals()
         self._tell_recovered(self._recovered)
+        self._writer.append(self._clock.now_ns(), SESSION, encode_session(self._as_record()))
         if self._options.keys is not None:
             await self._connect_account(self._options.keys)
         state = self._engine.state
@@ -173,6 +176,19 @@ class Session:
         if self._outbox is not None:
             self._spawn("orders", self._pass_on_orders())
         self._spawn("reconcile", self._reconcile(started))
+
+    def _as_record(self) -> SessionRecord:
+        policy = self._profile.policy
+        return SessionRecord(
+            build=self._facts.build,
+            config_digest=self._facts.config,
+            policy=policy.name,
+            parameters=dict(policy.parameters),
+            engine=self._engine.config,
+            tape=self._tape.name,
+            checkpoint_seq=self._recovered.checkpoint_seq,
+            state_digest=self._engine.state.digest(),
+        )
 
     async def _connect_account(self, keys: Keys) -> None:
         account = self._link.account(

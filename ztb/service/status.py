@@ -32,6 +32,8 @@ class Facts:
     phase: str
     """``starting``, ``running``, ``stopping`` or ``stopped``."""
     pid: int
+    state_dir: str
+    """Where the journal of this session is."""
     time_scale: float
 
 
