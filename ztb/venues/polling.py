@@ -9,7 +9,7 @@ send an order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,8 @@ from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.clock import Clock
 from ztb.venues.port import Account, OpenOrder, Placed, VenueFill
-from ztb.venues.watch import OrderLike, Watch
+from ztb.venues.watch import Watch
+from ztb.venues.watched import OrderLike
 
 _NS = 1_000_000_000
 TAG_PREFIX: Final = "ztb-"
@@ -155,7 +156,7 @@ class PollingTracker:
         await self._look(must_read_fills=False)
         return self._told()
 
-    async def events(self) -> AsyncIterator[OrderEvent]:
+    async def events(self) -> AsyncGenerator[OrderEvent, None]:
         """Endless looks, fast while orders work. A failure that may pass is counted; another one is raised."""
         while True:
             try:

@@ -8,76 +8,18 @@ venue has said about it otherwise (F-03, F-04, F-13). An order whose request is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Protocol
 
 from ztb.core.event import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderNotPlaced
 from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.port import OpenOrder, VenueFill
+from ztb.venues.self_trade import OTHER_ORDER_LOOKS_MAX, other_order
+from ztb.venues.watched import OrderLike, Watched
 
 _NS = 1_000_000_000
 GONE_LOOKS_MIN = 2
-
-
-class OrderLike(Protocol):
-    """What is watched: a ``Place`` about to be sent, or an ``OrderRecovered`` from the journal."""
-
-    @property
-    def client_id(self) -> str: ...
-    @property
-    def instrument(self) -> str: ...
-    @property
-    def side(self) -> int: ...
-    @property
-    def lots(self) -> int: ...
-    @property
-    def price(self) -> int: ...
-
-
-@dataclass(slots=True)
-class Watched:
-    """One order of ours and the evidence about it."""
-
-    client_id: str
-    side: int
-    lots: int
-    price: int
-    since_cursor: str
-    """Fills of this order are newer than this trade id."""
-    venue_id: str = ""
-    is_known: bool = False
-    """The venue acknowledged it, or showed it, or a fill of it."""
-    open_lots: int = 0
-    """What remained of it in the open orders at the last look; 0: it was not there."""
-    told_lots: int = 0
-    """Filled according to everything that the venue said besides the fills themselves."""
-    fills: dict[str, int] = field(default_factory=dict)
-    is_cancel_confirmed: bool = False
-    doubt_looks_min: int = 0
-    """Above 0: the answer was lost, and this many agreeing looks make it never placed."""
-    doubt_spread_ns: int = 0
-    absent_looks: int = 0
-    absent_since_ns: int = 0
-    noted_look: int = 0
-    """The look that was under way when the venue last answered for this order; only later ones may judge it."""
-    ended_ns: int = 0
-
-    @property
-    def filled_lots(self) -> int:
-        """The sum of the fills seen."""
-        return sum(self.fills.values())
-
-    @property
-    def is_short_of_fills(self) -> bool:
-        """The venue told of more filled lots than its history shows."""
-        return self.filled_lots < self.told_lots
-
-    @property
-    def is_unsettled(self) -> bool:
-        """Something about it has yet to be found out."""
-        return self.is_short_of_fills or (self.open_lots == 0 and (self.is_known or self.doubt_looks_min > 0))
 
 
 class Watch:
@@ -95,7 +37,7 @@ class Watch:
         """Fills with our tag that belong to no order we know, by trade id."""
         self.stray_orders: dict[str, OpenOrder] = {}
         """Working orders with our tag that should not be there, at the last look, by client id."""
-        self._self_trades: dict[str, VenueFill] = {}
+        self._self_trades: dict[str, tuple[VenueFill, int]] = {}
         self.contradictions: list[str] = []
         """What the venue said that cannot be, in words for the operator; the newest last."""
 
@@ -182,27 +124,23 @@ class Watch:
             elif fill.trade_id not in entry.fills:
                 events.append(self._see_one_fill(entry, fill, ts_ns))
                 if fill.side == 0 and len(self._self_trades) < limits.STRAY_FILLS_MAX:
-                    self._self_trades[fill.trade_id] = fill
+                    self._self_trades[fill.trade_id] = (fill, self.look)
         return events
 
     def _other_sides(self, ts_ns: int) -> list[OrderEvent]:
-        """Trades of the account with itself: the venue tells one row, with the tag of one of the two orders.
-
-        The other order is ours when one on the other side, at the price of the trade, is short of just such a fill
-        according to the open orders. Otherwise it was the owner's own, which is no business of ours.
-        """
+        """The second fill of each trade of the account with itself, as soon as the evidence names its order."""
         events: list[OrderEvent] = []
-        for fill in list(self._self_trades.values()):
+        for fill, seen_at_look in list(self._self_trades.values()):
             tagged = self.find(fill.tag)
-            for entry in self.live.values():
-                missing = entry.lots - entry.open_lots - entry.filled_lots
-                is_other = tagged is not None and entry.side == -tagged.side and entry.price == fill.price
-                if is_other and entry.is_known and missing >= fill.lots and fill.trade_id not in entry.fills:
-                    del self._self_trades[fill.trade_id]
-                    # The row's fee is that of both sides and was booked with the tagged one.
-                    other = replace(fill, side=entry.side, fee=Decimal(0), maker=True)
-                    events.append(self._see_one_fill(entry, other, ts_ns))
-                    break
+            assert tagged is not None, "the fill was taken in for this order"
+            looks = self.look - seen_at_look
+            other = other_order(fill, tagged, self.live.values(), self._ended.values(), looks=looks)
+            if other is not None or looks >= OTHER_ORDER_LOOKS_MAX:
+                del self._self_trades[fill.trade_id]
+            if other is not None:
+                # The row's fee is that of both sides, and was told with the tagged one.
+                half = replace(fill, side=other.side, fee=Decimal(0), maker=True)
+                events.append(self._see_one_fill(other, half, ts_ns))
         return events
 
     def _see_one_fill(self, entry: Watched, fill: VenueFill, ts_ns: int) -> OrderEvent:
