@@ -22,6 +22,7 @@ from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
     # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
+    "canary": ("ztb.cli.canary", "up the canary ladder, with evidence"),
     "run": ("ztb.cli.run", "the trader, in the foreground"),
     "replay": ("ztb.cli.replay", "a policy over recorded market data"),
     "tape": ("ztb.cli.tape", "recorded market data: import, info, check"),

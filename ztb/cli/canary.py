@@ -1,0 +1,114 @@
+"""``ztb canary``: a release, a policy or a limit up the canary ladder."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ztb.cli.options import add_profile_options, profile_from
+from ztb.cli.progress import progress
+from ztb.cli.result import Result, Subparsers
+from ztb.core.error import UsageError
+from ztb.host.build import build_id
+from ztb.ladder.context import CanaryOptions, Context, Durations
+from ztb.ladder.ladder import climb
+from ztb.reports.canary_report import render_canary_html, render_canary_text
+from ztb.service.foreground import tape_path
+
+DEFAULT_POLICY = "sma_fast_slow"
+SIMULATED_SCALE = 20.0
+SCALE_MAX = 200.0
+MINUTES_MAX = 24 * 60
+
+EPILOG = """\
+examples:
+  ztb canary run                                  the demo profile, time twenty times as fast: about two minutes
+  ztb canary run --policy rsi_reversion           another policy
+  ztb canary run --duration 30 --time-scale 1     thirty real minutes for each phase
+
+exit code: 0 GO, 1 NO-GO, 3 CONDITIONAL (a person has to decide). Evidence made with scaled time is marked as such.
+"""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the noun ``canary``."""
+    parser = subparsers.add_parser("canary", help="up the canary ladder, with evidence")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    run_parser = verbs.add_parser(
+        "run",
+        help="preflight, replay, live-lite, kill/resume, bundle",
+        description="Climb the first rungs of the canary ladder and bundle the evidence.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_profile_options(run_parser)
+    add = run_parser.add_argument
+    add("--policy", default=None, metavar="NAME", help=f"policy to use (default: the profile's, or {DEFAULT_POLICY})")
+    add("--duration", type=float, metavar="MINUTES", help="of each phase (default: replay 10, live-lite 20, kill 5)")
+    add("--kill-threshold", type=float, default=0.01, metavar="FRACTION",
+        help="drawdown that kills the traders (default 0.01)")  # fmt: skip
+    add("--connectivity-skip", action="store_true", help="leave the venue's reachability out (verdict: CONDITIONAL)")
+    add("--output-dir", type=Path, metavar="DIR", help="default: artifacts/canary_YYYYmmdd_HHMMSS")
+    add("--time-scale", type=float, metavar="N", help=f"run N times as fast (built-in exchange: {SIMULATED_SCALE:g})")
+    run_parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> Result:
+    """The ladder, then its verdict."""
+    options = _options(args)
+    context = Context(options, build=str(build_id()), progress=progress)
+    quiet = args.json or args.quiet
+
+    def told(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    told(f"canary {options.run_id}: profile {options.loaded.name}, policy {options.policy}, "
+         f"time x{options.time_scale:g}, into {options.out}")  # fmt: skip
+    result = climb(context, page=render_canary_html, told=told)
+    data: dict[str, Any] = {
+        **{name: value for name, value in result.run.items() if name != "charts"},
+        "output_dir": str(options.out),
+        "archive": result.archive,
+    }
+    text = f"{render_canary_text(result.run)}\nbundle  {result.archive}\n[canary] DECISION: {result.verdict.value}"
+    return Result(data, text, result.exit_code)
+
+
+def _options(args: argparse.Namespace) -> CanaryOptions:
+    loaded = profile_from(args)
+    simulated = loaded.profile.venue.simulator
+    scale = args.time_scale if args.time_scale is not None else SIMULATED_SCALE if simulated else 1.0
+    if not (math.isfinite(scale) and 0 < scale <= SCALE_MAX):
+        raise UsageError(f"--time-scale is {scale}", remedy=f"a number above 0, at most {SCALE_MAX:g}")
+    if scale != 1.0 and not simulated:
+        raise UsageError("time can be scaled on the built-in exchange only", remedy="leave --time-scale away")
+    if not 0 < args.kill_threshold <= 1:
+        raise UsageError(f"--kill-threshold is {args.kill_threshold}", remedy="a fraction above 0, at most 1")
+    if args.duration is not None and not 0 < args.duration <= MINUTES_MAX:
+        raise UsageError(f"--duration is {args.duration}", remedy=f"minutes above 0, at most {MINUTES_MAX}")
+    stamp = time.strftime("%Y%m%d_%H%M%S")
+    out = args.output_dir or Path("artifacts") / f"canary_{stamp}"
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty", remedy="name a new directory with --output-dir")
+    out.mkdir(parents=True, exist_ok=True)
+    words = ["--profile", loaded.name, *[word for text in args.overrides for word in ("--set", text)]]
+    if args.config_dir is not None:
+        words += ["--config-dir", str(args.config_dir.absolute())]
+    return CanaryOptions(
+        loaded=loaded,
+        policy=args.policy or loaded.profile.policy.name,
+        tape=tape_path(loaded),
+        out=out.absolute(),
+        run_id=f"canary_{stamp}_{secrets.token_hex(3)}",
+        durations=Durations() if args.duration is None else Durations(args.duration, args.duration, args.duration),
+        kill_threshold=args.kill_threshold,
+        connectivity_skip=args.connectivity_skip,
+        time_scale=scale,
+        profile_words=tuple(words),
+    )

@@ -1,0 +1,160 @@
+"""First rung: is this machine, this configuration and this data fit to begin? A first set of checks.
+
+Each check measures; a check that raises has failed with what it raised.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from ztb.core.error import ZtbError
+from ztb.host.paths import make_private
+from ztb.ladder.context import WORK, Context
+from ztb.ladder.evidence import Findings
+from ztb.policies.registry import load_policy
+from ztb.store.tape import TapeReader
+
+NAME: Final = "preflight"
+PYTHON_MIN: Final = (3, 11)
+DISK_FREE_GB_OK: Final = 1.0
+DISK_FREE_GB_MIN: Final = 0.5
+CLOCK_DRIFT_S_MAX: Final = 1.0
+API_S_MAX: Final = 2.0
+SYNC_BYTES: Final = 4_096
+
+Check = Callable[[Context, Findings], None]
+
+
+def run(context: Context) -> Findings:
+    """Every check, each on its own."""
+    findings = Findings()
+    with context.progress(NAME, len(CHECKS)) as advance:
+        for name, check in CHECKS:
+            try:
+                check(context, findings)
+            except (ZtbError, OSError, httpx.HTTPError, ValueError) as error:
+                findings.fail("E-11", name, f"{type(error).__name__}: {error}"[:300])
+            advance(1)
+    return findings
+
+
+def _python(_: Context, findings: Findings) -> None:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    findings.holds("E-11", "Python Version", sys.version_info[:2] >= PYTHON_MIN, found)
+
+
+def _dependencies(_: Context, findings: Findings) -> None:
+    missing = []
+    names = [text.split(";")[0].split("=")[0].split(">")[0].strip() for text in requires("ztb") or ()]
+    for name in names:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    findings.holds("E-11", "Dependencies", bool(names) and not missing, f"{len(names)} declared, missing: {missing}")
+
+
+def _configuration(context: Context, findings: Findings) -> None:
+    loaded = context.options.loaded
+    findings.holds("E-11", "Profile Configuration", True, f"{loaded.name} sha256 {loaded.digest[:16]}")
+    for warning in loaded.warnings:
+        findings.warn("E-11", "Environment Variables", warning, "no warnings")
+
+
+def _policy(context: Context, findings: Findings) -> None:
+    options = context.options
+    profile = options.loaded.profile.policy
+    parameters = profile.parameters if options.policy == profile.name else {}
+    policy = load_policy(options.policy, parameters)
+    findings.holds("A-09", "policy can be loaded", True, f"{options.policy}: {type(policy).__name__}")
+
+
+def _tape(context: Context, findings: Findings) -> None:
+    reader = TapeReader(context.options.tape)
+    events = sum(1 for _ in reader.events())
+    context.data_sha256 = reader.sha256
+    findings.equal("B-79", "every block of the market data reads", events, reader.counts.total)
+
+
+def _state(context: Context, findings: Findings) -> None:
+    """A write that is synced: where this fails or takes seconds, no order may ever leave."""
+    path = make_private(context.directory(WORK)) / "preflight-sync"
+    begin = time.monotonic()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, b"\0" * SYNC_BYTES)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    findings.at_most("B-79", "a durable write of 4 KiB", (time.monotonic() - begin) * 1000, 1000.0, "ms")
+
+
+def _disk(context: Context, findings: Findings) -> None:
+    free_gb = shutil.disk_usage(context.out).free / 1e9
+    if DISK_FREE_GB_MIN <= free_gb < DISK_FREE_GB_OK:
+        findings.warn("E-11", "Disk Space", f"{free_gb:.2f} GB", f">= {DISK_FREE_GB_OK:g} GB")
+    else:
+        findings.at_least("E-11", "Disk Space", free_gb, DISK_FREE_GB_OK, "GB")
+
+
+def _time(_: Context, findings: Findings) -> None:
+    """The wall clock runs as the monotonic clock does: no step, no gross slew while we look."""
+    wall, monotonic = time.time_ns(), time.monotonic_ns()
+    time.sleep(0.2)
+    drift_s = abs((time.time_ns() - wall) - (time.monotonic_ns() - monotonic)) / 1e9
+    findings.below("E-11", "System Time", drift_s, CLOCK_DRIFT_S_MAX, "s")
+
+
+def _connectivity(context: Context, findings: Findings) -> None:
+    options = context.options
+    profile = options.loaded.profile
+    text = "API Connectivity"
+    if profile.venue.simulator:
+        findings.holds("E-11", text, True, "the built-in exchange: the next rungs start it and speak to it")
+        return
+    if options.connectivity_skip:
+        findings.skip("A-11", text, "--connectivity-skip")
+        return
+    begin = time.monotonic()
+    url = f"{profile.venue.rest_url}/api/1/ticker/{profile.venue.instrument}"
+    httpx.get(url, timeout=10.0, trust_env=False).raise_for_status().json()
+    findings.below("B-83", text, time.monotonic() - begin, API_S_MAX, "s")
+
+
+def _armed(context: Context, findings: Findings) -> None:
+    profile = context.options.loaded.profile
+    if profile.armed:
+        findings.holds("E-11", "Risk Configuration", True, f"armed, stop policy {profile.mode.stop_policy}")
+    else:
+        findings.fail("E-11", "Risk Configuration", "not armed: kill/resume needs a trader that may send")
+
+
+def _place(context: Context, findings: Findings) -> None:
+    old = Path("/tmp/ztb.stop")
+    if old.exists():
+        findings.warn("A-32", "old kill file", f"{old} exists and does nothing here", "absent")
+
+
+CHECKS: Final[Sequence[tuple[str, Check]]] = (
+    ("Python Version", _python),
+    ("Dependencies", _dependencies),
+    ("Environment Variables", _configuration),
+    ("API Connectivity", _connectivity),
+    ("Risk Configuration", _armed),
+    ("policy can be loaded", _policy),
+    ("market data reads", _tape),
+    ("durable write", _state),
+    ("System Time", _time),
+    ("Disk Space", _disk),
+    ("old kill file", _place),
+)
