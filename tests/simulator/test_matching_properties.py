@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,3 +188,20 @@ def test_the_fees_of_many_small_fills_are_that_of_one(pieces: list[tuple[int, in
     notional = sum(price * 5 * lots for price, lots in levels.items())  # in 0.0001 JPY: 5 JPY x 0.0001 BTC = 5 units
     assert made.purse.fees == -(-notional * rate // 1_000_000)
     assert sum(fill.fee for fill in made.purse.accounts[ALICE].fills) == made.purse.fees
+
+
+def test_an_order_that_takes_and_rests_can_pay_both_roundings() -> None:
+    """Two lots at 5 JPY are 10 units; 10 % of 5 units is rounded up to 1 for the lot taken and for the lot resting."""
+    for jpy, pays in (("0.0011", False), ("0.0012", True)):
+        made = exchange(accounts=[account(ALICE, jpy=jpy, maker=100_000, taker=100_000)])
+        made.book.clear_tape()
+        made.book.tape_depth([], [(1, 1)], is_snapshot=True)
+        owner = made.purse.accounts[ALICE]
+        if not pays:
+            with pytest.raises(OrderRefused, match="funds"):
+                made.place(owner, side=BUY, price=1, lots=2)
+            continue
+        made.place(owner, side=BUY, price=1, lots=2)
+        assert (owner.balances["jpy"], owner.held["jpy"], owner.available("jpy")) == (6, 6, 0)
+        made.market._on_matches(START_NS, made.book.tape_trade(1, 1, SELL))
+        assert (owner.balances["jpy"], owner.held["jpy"]) == (0, 0)

@@ -95,7 +95,6 @@ class Book:
                 continue
             changed = levels.hide_better_than(price, inclusive=False) or changed
             changed = levels.show(price, lots) or changed
-            changed = self._sides[-side].hide_better_than(price, inclusive=True) or changed
         return self._after_tape(changed)
 
     def tape_depth(
