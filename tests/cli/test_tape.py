@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import ztb
-from tests.store.tape_samples import small_recording, write_tape
+from tests.store.tape_samples import RECORDINGS, small_recording, write_tape
 from ztb.cli.main import main
 from ztb.store.tape import TapeReader
 
@@ -94,7 +94,7 @@ def test_a_jsonl_recording_is_converted_as_told(tmp_path: Path, capsys: pytest.C
     message = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": 1, "p": "100.00", "q": "1.0", "m": False}
     source.write_text(f"1723161253937085768 {json.dumps(message)}\n")
     words = ("tape", "import", "--format", "binance-jsonl", source, "--out")
-    code, made = run_json(capsys, *words, tmp_path / "jpy.tape", "--convert", "btc_jpy", "--rate", "147.00")
+    code, _made = run_json(capsys, *words, tmp_path / "jpy.tape", "--convert", "btc_jpy", "--rate", "147.00")
     assert code == 0
     (trade,) = TapeReader(tmp_path / "jpy.tape").events()
     assert trade.instrument == "btc_jpy"
@@ -212,3 +212,13 @@ def test_every_verb_explains_itself(verb: str) -> None:
 def test_the_real_command_runs(tmp_path: Path) -> None:
     outcome = ztb("tape", "check", csv_file(tmp_path))
     assert (outcome.exit_code, outcome.stdout.splitlines()[0].split(": ")[1]) == (0, "2 events, 0 kinds of findings")
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not part of the sources")
+def test_the_wrong_clock_of_the_real_recorder_is_flagged(capsys: pytest.CaptureFixture[str]) -> None:
+    code, checked = run_json(capsys, "tape", "check", RECORDINGS / "usdm_btcusdt_20240808.jsonl.gz")
+    assert code == 3
+    assert list(checked["data"]["findings"]) == ["clock_offset"]
+    # -1271 / -1269 / -1245 ms says the page that came with the recordings
+    for percentile, expected_ms in (("p1", -1271), ("p50", -1269), ("p99", -1245)):
+        assert abs(checked["data"]["offsets_ns"][percentile] - expected_ms * 1_000_000) <= 1_000_000

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import random
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.tape_samples import small_recording, write_tape
+from tests.store.tape_samples import START_NS, small_recording, write_tape
 from ztb.core.error import TapeError
-from ztb.core.event import Market
+from ztb.core.event import Market, Trade
 from ztb.store.tape import TapeReader
 
 EVENTS = small_recording(40)
@@ -146,3 +148,35 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(TapeError, match="tape that exists") as caught:
         TapeReader(tmp_path / name)
     assert str(tmp_path) in caught.value.message
+
+
+def test_a_pipe_is_no_tape(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    keeper = os.open(pipe, os.O_RDWR)  # so that the reader's open does not wait for a writer
+    try:
+        with pytest.raises(TapeError, match="is no regular file"):
+            TapeReader(pipe)
+    finally:
+        os.close(keeper)
+
+
+def test_a_tape_that_shrinks_while_it_is_read_is_noticed(tmp_path: Path) -> None:
+    # Blocks of more than what the file object reads ahead
+    noise = random.Random(7)
+    recorded: list[Market] = [
+        Trade(START_NS + noise.randrange(10**9), "btc_jpy", noise.randrange(1, 10**9), noise.randrange(1, 10**9), 1)
+        for _ in range(12_000)
+    ]
+    path = write_tape(tmp_path / "a.tape", recorded, flush_every=4000)
+    whole = path.read_bytes()
+    second = whole.index(b"BLCK", whole.index(b"BLCK") + 4)
+    for length in (second, second + 20, second + 60, second + 20_000):
+        path.write_bytes(whole)
+        events = TapeReader(path).events()
+        assert [next(events) for _ in range(4000)] == recorded[:4000]
+        os.truncate(path, length)
+        found: list[Market] = []
+        with pytest.raises(TapeError, match=f"{path}: byte {second}: "):
+            found.extend(events)
+        assert found == []

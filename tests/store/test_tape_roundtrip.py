@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -57,6 +58,23 @@ def test_a_reader_streams_as_often_as_asked(tmp_path: Path) -> None:
 def test_many_blocks_keep_their_order(tmp_path: Path) -> None:
     events: list[Market] = [Trade(START_NS + n, "btc_jpy", 1 + n % 50, 1 + n, 1) for n in range(20_000)]
     assert list(TapeReader(write_tape(tmp_path / "a.tape", events)).events()) == events
+
+
+def test_reading_a_long_tape_takes_the_memory_of_one_block(tmp_path: Path) -> None:
+    path = tmp_path / "long.tape"
+    with TapeWriter(path, TapeMeta(BTC_JPY)) as tape:
+        for number in range(60_000):
+            tape.add(Trade(START_NS + number, "btc_jpy", 1_000 + number % 77, 1 + number % 999, 1, 0, str(number)))
+    tracemalloc.start()
+    try:
+        first_block = [event for event, _ in zip(TapeReader(path).events(), range(4096), strict=False)]
+        one_block = tracemalloc.get_traced_memory()[1]
+        del first_block
+        tracemalloc.reset_peak()
+        assert sum(1 for _ in TapeReader(path).events()) == 60_000
+        assert tracemalloc.get_traced_memory()[1] < 3 * one_block
+    finally:
+        tracemalloc.stop()
 
 
 def test_deep_books_end_a_block_early(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ class TapeReader:
         self.cut: Cut | None = None
         self.summary: Summary = {}
         with _open(path) as file:
+            if not file.seekable():
+                raise TapeError(f"{path}: is no regular file", remedy="copy the tape to a file first")
             self.meta: TapeMeta = self._read_head(file)
             self._blocks_offset = file.tell()
             end = self._read_end(file)
@@ -152,6 +154,8 @@ class TapeReader:
         if limit - offset < BLOCK_HEAD_BYTES:
             raise tape_error(self.path, offset, "the tape is cut inside a block's head", READ_COMPLETE_PART)
         head_bytes = file.read(BLOCK_HEAD_BYTES)
+        if len(head_bytes) < BLOCK_HEAD_BYTES:
+            raise tape_error(self.path, offset, "the tape became shorter while it was read", READ_COMPLETE_PART)
         head = unpack_block_head(self.path, offset, head_bytes)
         if limit - file.tell() < head.length:
             raise tape_error(self.path, offset, "the tape is cut inside a block", READ_COMPLETE_PART)

@@ -48,7 +48,7 @@ class TapeWriter:
         self._blocks = 0
         self._identity = b""
         with self._disk():
-            flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if live else os.O_TRUNC)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_EXCL if live else os.O_TRUNC)
             self._file = os.fdopen(os.open(self._writing, flags, 0o644), "wb", buffering=0)
             self._write(pack_head(header_from_meta(meta)))
 
