@@ -35,13 +35,12 @@ class Decision:
 def flaw_of(answer: object) -> str:
     """Why an answer is neither None nor a decision that can be acted upon and recorded; "" when it is one."""
     if type(answer) is not Decision:
-        return "" if answer is None else f"a {type(answer).__name__} is no decision"
-    if type(answer.action) is not int or not -1 <= answer.action <= 1:
+        return "" if answer is None else f"a {type(answer).__name__}, which is no decision"
+    action, reason, inputs = answer.action, answer.reason, answer.inputs
+    if type(action) is not int or not -1 <= action <= 1:
         return "an action that is neither BUY, SELL nor HOLD"
-    reason = answer.reason
     if type(reason) is not str or len(reason) > REASON_LENGTH_MAX or not reason.isascii():
         return f"a reason that is no text of up to {REASON_LENGTH_MAX} ASCII characters"
-    inputs = answer.inputs
     if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
         return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
     for value in inputs:

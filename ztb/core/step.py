@@ -18,7 +18,10 @@ from ztb.core.event import (
     Event,
     Feed,
     Kill,
+    OrderAccepted,
+    OrderDurable,
     OrderFilled,
+    OrderSent,
     OrderUnknown,
     Pause,
     Quote,
@@ -97,6 +100,10 @@ class Engine:
                 commands = self._on_quote(event, now_ns)
             case Depth():
                 commands = self._on_depth(event, now_ns)
+            case OrderFilled():
+                commands = [*apply_order_event(state, event, now_ns), *self._check_losses(now_ns)]
+            case OrderDurable() | OrderSent() | OrderAccepted():
+                commands = apply_order_event(state, event, now_ns)
             case Timer():
                 pass
             case Started():
@@ -115,8 +122,6 @@ class Engine:
             case Stop():
                 state.control.stopping = True
                 commands = self._cancel_all("stopping", now_ns)
-            case OrderFilled():
-                commands = [*apply_order_event(state, event, now_ns), *self._check_losses(now_ns)]
             case _:
                 commands = apply_order_event(state, event, now_ns)
         return [*due, *commands] if due else commands
@@ -196,11 +201,12 @@ class Engine:
         rows = self._decisions
         if len(rows) >= DECISION_ROWS_MAX:
             raise InvariantBroken("decision rows are not taken by the driver")
-        if decision.action == HOLD:  # by far the most frequent answer
-            rows.append((now_ns, desk.instrument.symbol, HOLD, decision.reason, decision.inputs, ""))
-            return _NOTHING
-        outcome, commands = self._propose(desk, decision.action, decision.reason, now_ns)
-        rows.append((now_ns, desk.instrument.symbol, decision.action, decision.reason, decision.inputs, outcome))
+        action = decision.action
+        outcome = ""
+        commands: Sequence[Command] = _NOTHING
+        if action != HOLD:
+            outcome, commands = self._propose(desk, action, decision.reason, now_ns)
+        rows.append((now_ns, desk.instrument.symbol, action, decision.reason, decision.inputs, outcome))
         return commands
 
     def _propose(self, desk: Desk, side: int, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
@@ -341,6 +347,9 @@ class Engine:
         state = self.state
         if state.ledger.turn_day(now_ns):
             self._set_floor()
+        if not state.working:
+            state.due_ns = state.ledger.day_end_ns
+            return []
         commands: list[Command] = []
         may_cancel = PERMITS[state.control.level(now_ns)].cancels
         must_end = state.control.killed or state.control.stopping
@@ -355,7 +364,5 @@ class Engine:
                     commands.append(self._cancel(order, "cancel_unanswered", now_ns))
             elif may_cancel and (must_end or now_ns - order.created_ns > self.config.limits.order_ttl_ns):
                 commands.append(self._cancel(order, "too_old", now_ns))
-        self.state.due_ns = (
-            min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS) if state.working else (state.ledger.day_end_ns)
-        )
+        state.due_ns = min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS)
         return commands
