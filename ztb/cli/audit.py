@@ -1,4 +1,5 @@
-"""``ztb audit``: whether the journal is one unbroken chain, what it says, and all of it as JSON lines.
+"""``ztb audit``: whether the journal is one unbroken chain, what it says, all of it as JSON lines, and past sessions
+run again from it.
 
 Reads only, also beside a running trader. What is shown or exported was verified on the way.
 """
@@ -27,6 +28,16 @@ from ztb.store.database import JOURNAL_NAME, sync_directory
 from ztb.store.reader import JournalReader
 from ztb.store.verify import VerifyReport, verify
 
+EPILOG: Final = """\
+examples:
+  ztb audit verify --state-dir D              exit code 1 when the chain breaks, and where
+  ztb audit show --last 5 --kind order_filled
+  ztb audit export --out records.jsonl --since 2026-01-31
+  ztb audit replay --state-dir D --session 2  the same events, the same orders, byte for byte
+
+`audit replay` exits 0 when all that was recorded came out again, 1 at the first difference, and 3 when something could
+not be compared (a tape that lost its end in a crash, or is gone).
+"""
 SHOWN_RECORDS: Final = 20
 SHOWN_RECORDS_MAX: Final = 10_000
 _SHOWN_BODY_LENGTH: Final = 160
@@ -34,13 +45,22 @@ _NS: Final = 1_000_000_000
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds ``ztb audit verify|export|show``."""
-    parser = subparsers.add_parser("audit", help="verify, show and export the journal")
+    """Adds ``ztb audit verify|export|show|replay``."""
+    parser = subparsers.add_parser(
+        "audit",
+        help="verify, show and export the journal; run past sessions again",
+        description="The journal of a trader: whether it is whole, what it says, and whether it comes out again.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     check = verbs.add_parser("verify", help="whether the chain is unbroken; exit code 1 if not")
     export = verbs.add_parser("export", help="records as JSON lines")
     show = verbs.add_parser("show", help="the newest records")
-    for verb in (check, export, show):
+    again = verbs.add_parser(
+        "replay", help="run past sessions again from their records; exit code 1 if anything differs"
+    )
+    for verb in (check, export, show, again):
         add_profile_options(verb)
         add_state_option(verb)
     for verb in (export, show):
@@ -49,7 +69,9 @@ def register(subparsers: Subparsers) -> None:
         verb.add_argument("--until", type=_time_ns, metavar="TIME", help="the same, not included")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new file, or - for the output")
     show.add_argument("--last", type=_count, default=SHOWN_RECORDS, metavar="N", help=f"default {SHOWN_RECORDS}")
+    again.add_argument("--session", type=_count, metavar="N", help="only the N-th session (default: all)")
     check.set_defaults(handler=verify_journal)
+    again.set_defaults(handler=replay_sessions)
     export.set_defaults(handler=export_journal)
     show.set_defaults(handler=show_journal)
 
@@ -99,6 +121,20 @@ def show_journal(args: argparse.Namespace) -> Result:
     return Result({"records": rows, "head_seq": head.seq}, "\n".join(lines))
 
 
+def replay_sessions(args: argparse.Namespace) -> Result:
+    """Past sessions through the engine once more, from the journal and their tapes alone."""
+    from ztb.cli.audit_text import EXIT_UNPROVEN, audit_data, audit_text
+    from ztb.service.audit_replay import audit  # and with it the whole engine
+
+    path = _journal_path(args)
+    with progress("audit replay") as advance:
+        done = audit(path.parent, only=args.session, advance=advance)
+    exit_code = 0 if all(one.is_proven for one in done) else EXIT_UNPROVEN
+    if any(one.difference is not None for one in done):
+        exit_code = 1
+    return Result({"path": str(path), "sessions": [audit_data(one) for one in done]}, audit_text(done), exit_code)
+
+
 def export_line(record: Record) -> bytes:
     """A record as one line; a body that is no JSON is given as base64 under another name."""
     line: dict[str, object] = {"seq": record.seq, "ts_ns": record.ts_ns, "kind": record.kind}
@@ -113,11 +149,18 @@ def export_line(record: Record) -> bytes:
 
 def _journal_path(args: argparse.Namespace) -> Path:
     if args.state_dir is not None:
-        return Path(args.state_dir).absolute() / JOURNAL_NAME
+        return _newest_journal(Path(args.state_dir).absolute())
     from ztb.host.paths import state_directory  # and the profile's own directory, which takes a while to load
 
     loaded = profile_from(args)
-    return state_directory(loaded.name, configured=loaded.profile.state.directory) / JOURNAL_NAME
+    return _newest_journal(state_directory(loaded.name, configured=loaded.profile.state.directory))
+
+
+def _newest_journal(directory: Path) -> Path:
+    """The journal in ``directory``; where a trader kept one for each exchange that it started, the newest of those."""
+    own = directory / JOURNAL_NAME
+    below = sorted(directory.glob(f"exchange-*/{JOURNAL_NAME}"))
+    return below[-1] if below and not own.exists() else own
 
 
 def _verify_text(report: VerifyReport) -> str:

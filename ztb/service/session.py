@@ -187,7 +187,7 @@ class Session:
             engine=self._engine.config,
             tape=self._tape.name,
             checkpoint_seq=self._recovered.checkpoint_seq,
-            state_digest=self._engine.state.digest(),
+            state=self._engine.state.snapshot(),
         )
 
     async def _connect_account(self, keys: Keys) -> None:
@@ -265,6 +265,7 @@ class Session:
 
     def _checkpoint(self) -> None:
         self._loop.flush()
+        self._tape.flush()
         cursor = self._tracker.cursor if self._outbox is not None else (self._recovered.cursor or "")
         self._writer.checkpoint(self._clock.now_ns(), {"engine": self._engine.state.snapshot(), "cursor": cursor})
 

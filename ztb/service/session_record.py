@@ -1,13 +1,13 @@
 """What a session was told at its start, as one record of the journal: enough to run it again without its profile.
 
-The record stands before every event of its session. The rule: whatever the engine is made of is in it, and the digest
-of the state in which it began; so an audit needs no file but the journal and the tape of the session.
+The record stands before every event of its session. The rule: whatever the engine is made of is in it, and the state
+in which it began; so an audit needs nothing but the journal and the tape of the session.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -32,8 +32,8 @@ class SessionRecord:
     """File name of the session's tape, in the directory ``tapes``."""
     checkpoint_seq: int
     """Of the record after which the checkpoint was made from which the state came; 0: from no checkpoint."""
-    state_digest: str
-    """Of the recovered state, right before the first event."""
+    state: dict[str, Any]
+    """The whole recovered state, right before the first event, as `State.snapshot` gives it."""
 
 
 def encode_session(record: SessionRecord) -> bytes:
