@@ -229,6 +229,28 @@ def test_unknown_order_that_is_nowhere_needs_looks_that_agree_over_time() -> Non
     asyncio.run(run())
 
 
+def test_order_seen_while_its_answer_was_awaited_is_told_again_once_the_answer_is_lost() -> None:
+    async def run() -> None:
+        desk = Desk()
+        desk.tracker.watch(place())
+        desk.account.show("ztb-a", 10)
+        assert names(await desk.poll()) == ["OrderAccepted"]
+        # Only now the request times out, and the core holds the order to be unknown.
+        assert names(await desk.tracker.resolve(place())) == ["OrderAccepted"]
+
+    asyncio.run(run())
+
+
+def test_unknown_order_that_filled_in_part_and_is_gone_gets_its_end() -> None:
+    async def run() -> None:
+        desk = Desk()
+        desk.tracker.watch(place())
+        desk.account.fill(1, "ztb-a", 4)
+        assert names(await desk.tracker.resolve(place())) == ["OrderFilled", "OrderCancelled"]
+
+    asyncio.run(run())
+
+
 def test_looks_that_fail_are_no_evidence() -> None:
     async def run() -> None:
         desk = Desk()

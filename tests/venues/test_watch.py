@@ -194,6 +194,25 @@ def test_doubted_order_with_some_fills_ends_as_cancelled_not_as_never_placed() -
     assert names(looks.look([], []) + looks.look([], [])) == ["OrderCancelled"]
 
 
+def test_order_that_was_seen_before_its_answer_was_lost_is_told_again() -> None:
+    looks = Looks(place())
+    assert names(looks.look([working()], [])) == ["OrderAccepted"]
+    [entry] = looks.watch.live.values()
+    looks.watch.doubt(entry, looks_min=3, spread_s=10, ts_ns=0)
+    assert names(looks.look([working()], [])) == ["OrderAccepted"]
+    assert looks.look([working()], []) == []
+
+
+def test_order_with_fills_from_an_earlier_session_can_end_but_not_turn_out_never_placed() -> None:
+    looks = Looks()
+    entry = looks.watch.add(place(), "", {"1": 4})
+    looks.watch.doubt(entry, looks_min=3, spread_s=10, ts_ns=0)
+    assert names(looks.look([], []) + looks.look([], [])) == ["OrderCancelled"]
+    looks = Looks()
+    entry = looks.watch.add(place(), "", {"1": 4})
+    assert names(looks.look([working(lots=6)], [])) == ["OrderAccepted"]
+
+
 def test_fills_from_before_we_knew_the_order_are_found_when_it_is_doubted() -> None:
     looks = Looks()
     assert looks.look([], [fill("1")]) == []

@@ -192,7 +192,7 @@ class PollingTracker:
         await self._clock.sleep(first_wait_s)
         spacing_s = spread_s / (looks_min - 1)
         for _ in range(looks_max):
-            if entry.is_known or entry.client_id not in self._watch.live:
+            if not entry.is_doubted or entry.client_id not in self._watch.live:
                 break
             await self._look_again()
             await self._clock.sleep(spacing_s)

@@ -52,10 +52,15 @@ class Watch:
             entry = Watched(order.client_id, order.side, order.lots, order.price, since_cursor)
             self.live[order.client_id] = entry
         entry.fills.update(known_fills)
+        # What has filled has been placed: such an order can end, but it cannot turn out never to have been there.
+        entry.is_known = entry.is_known or bool(known_fills)
         return entry
 
     def doubt(self, entry: Watched, *, looks_min: int, spread_s: float, ts_ns: int) -> list[OrderEvent]:
-        """The answer for this order was lost. Told: its fills that came before the order was known here."""
+        """The answer for this order was lost: it is told again what becomes of it, even where that was told before.
+
+        Told at once: its fills that came before the order was known here.
+        """
         entry.doubt_looks_min = looks_min
         entry.doubt_spread_ns = int(spread_s * _NS)
         entry.absent_looks = 0
@@ -103,9 +108,10 @@ class Watch:
         entry.open_lots = order.remaining_lots
         entry.absent_looks = 0
         entry.told_lots = max(entry.told_lots, entry.lots - order.remaining_lots)
-        if entry.is_known and entry.venue_id:
+        if entry.is_known and entry.venue_id and not entry.is_doubted:
             return []
         entry.is_known = True
+        entry.doubt_looks_min = 0
         entry.venue_id = order.venue_id
         return [OrderAccepted(ts_ns, entry.client_id, order.venue_id)]
 

@@ -60,6 +60,11 @@ class Watched:
         return self.filled_lots < self.told_lots
 
     @property
+    def is_doubted(self) -> bool:
+        """An answer for it was lost, and no look has shown it working since."""
+        return self.doubt_looks_min > 0
+
+    @property
     def is_unsettled(self) -> bool:
         """Something about it has yet to be found out."""
-        return self.is_short_of_fills or (self.open_lots == 0 and (self.is_known or self.doubt_looks_min > 0))
+        return self.is_short_of_fills or (self.open_lots == 0 and (self.is_known or self.is_doubted))

@@ -18,6 +18,7 @@ from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import BUY, SELL
 from ztb.venues.port import Balance, OpenOrder, VenueFill
 from ztb.venues.zaif import codec
+from ztb.venues.zaif.frames import FrameReader
 
 PUBLIC_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     "currencies_one": codec.CURRENCIES,
@@ -48,7 +49,8 @@ def test_every_recorded_shape_has_a_decoder() -> None:
 def test_public_shape_decodes_and_tolerates_unknown_members(name: str) -> None:
     decoder = PUBLIC_DECODERS[name]
     plain = codec.public_answer(decoder, rest_body(name), name)
-    assert codec.public_answer(decoder, _with_unknown_members(rest_body(name)), name) == plain
+    more = codec.public_answer(decoder, _with_unknown_members(rest_body(name)), name)
+    assert msgspec.json.encode(more) == msgspec.json.encode(plain)
 
 
 @pytest.mark.parametrize("name", PRIVATE_DECODERS)
@@ -71,9 +73,12 @@ def test_numbers_never_pass_through_float() -> None:
     # 0.1 as a float is 0.1000000000000000055…; the last one has more digits than a float can hold.
     body = b'{"asks":[[0.1,1e-8],[13690000.0,9e-08]],"bids":[[12345678901234567.8901234567,1]]}'
     row = codec.decoded(codec.DEPTH, body, "depth")
-    assert row.asks == [(Decimal("0.1"), Decimal("0.00000001")), (Decimal(13690000), Decimal("0.00000009"))]
-    assert row.bids == [(Decimal("12345678901234567.8901234567"), Decimal(1))]
-    assert str(row.bids[0][0]) == "12345678901234567.8901234567"
+    asks = [tuple(codec.number(bytes(text), "depth") for text in level) for level in row.asks]
+    assert asks == [(Decimal("0.1"), Decimal("0.00000001")), (Decimal(13690000), Decimal("0.00000009"))]
+    assert str(codec.number(bytes(row.bids[0][0]), "depth")) == "12345678901234567.8901234567"
+    body = b'[{"date":1,"price":12345678901234567.8901234567,"amount":1e-8,"tid":1,"trade_type":"bid"}]'
+    [trade] = codec.decoded(codec.TRADES, body, "trades")
+    assert (str(trade.price), trade.amount) == ("12345678901234567.8901234567", Decimal("0.00000001"))
 
 
 def test_pair_becomes_an_instrument() -> None:
@@ -298,7 +303,8 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "pairs": lambda body: [codec.instrument_of(row) for row in codec.public_answer(codec.PAIRS, body, "pairs")],
     "ticker": lambda body: codec.public_answer(codec.TICKER, body, "ticker"),
     "trades": lambda body: codec.public_answer(codec.TRADES, body, "trades"),
-    "depth": lambda body: codec.public_answer(codec.DEPTH, body, "depth"),
+    "depth": lambda body: FrameReader(BTC_JPY).read_depth(codec.public_answer(codec.DEPTH, body, "depth"), 0),
+    "frame": lambda body: FrameReader(BTC_JPY).read(body, 0),
     "info": lambda body: codec.balances_of(codec.private_answer(codec.INFO, body, "info")),
     "orders": lambda body: codec.open_orders_of(codec.private_answer(codec.ORDERS, body, "orders"), BTC_JPY),
     "placed": lambda body: codec.private_answer(codec.PLACED, body, "trade"),
@@ -312,6 +318,7 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 _RECORDED = [rest_body(row["name"]) for row in SAMPLES["rest"]] + [variant(name) for name in SAMPLES["variants"]]
+_RECORDED.append(frame())
 _CHANGED = [json.dumps(changed).encode() for body in _RECORDED for changed in _mutations(json.loads(body))]
 
 
@@ -348,7 +355,7 @@ def test_any_bytes_are_a_value_or_a_typed_error(reader: str, body: bytes) -> Non
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_any_truncated_or_flipped_recorded_answer_is_a_value_or_a_typed_error(data: st.DataObject) -> None:
-    body = bytearray(data.draw(st.sampled_from([*_RECORDED, frame()])))
+    body = bytearray(data.draw(st.sampled_from(_RECORDED)))
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
     cut = bytes(body[: data.draw(st.integers(0, len(body)))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -114,11 +115,11 @@ def test_sizes_finer_than_a_lot_are_rounded_down_and_a_trade_to_one_lot_at_least
         {"bids": [[5, -1]]},
         {"bids": [[5]]},
         {"bids": None},
-        {"trades": [_trade(-1)]},
-        {"trades": [_trade(1) | {"date": 1 << 40}]},
+        {"trades": [_trade(250_000_003) | {"date": 1 << 40}]},
+        {"trades": [_trade(250_000_003) | {"date": -1}]},
         {"trades": [_trade(1) | {"trade_type": "buy"}]},
-        {"trades": [_trade(1, price=13690001.0)]},
-        {"trades": [_trade(1, amount=-1.0)]},
+        {"trades": [_trade(250_000_003, price=13690001.0)]},
+        {"trades": [_trade(250_000_003, amount=-1.0)]},
     ],
     ids=str,
 )
@@ -140,6 +141,8 @@ def test_rest_shapes() -> None:
     assert reader.read_depth(row, TS_NS) == Depth(TS_NS, "btc_jpy", (), ((2_738_000, 5000),), True)
     rows = codec.decoded(codec.TRADES, json.dumps([_trade(5), _trade(4)]).encode(), "trades")
     assert [trade.trade_id for trade in reader.read_trades(rows, TS_NS)] == ["4", "5"]
+    with pytest.raises(VenueError, match="nonsense id"):
+        reader.read_trades([codec.TradeRow(0, Decimal(5), Decimal(1), -1, "ask")], TS_NS)
 
 
 @settings(max_examples=100, deadline=None)

@@ -19,7 +19,7 @@ from tests.venues.loopback import Answer, Loopback, Request, hang, loopback, rep
 from tests.venues.scripted_clock import ScriptedClock
 from tests.venues.zaif.samples import BTC_JPY, rest_body, variant
 from ztb.core.command import Place
-from ztb.core.error import InvariantBroken, Rejected, Throttled, UnknownFate, Unreachable, VenueError
+from ztb.core.error import GateClosed, InvariantBroken, Rejected, Throttled, UnknownFate, Unreachable, VenueError
 from ztb.core.instrument import BUY, SELL
 from ztb.venues.limiter import Limiter
 from ztb.venues.nonce import NonceFile
@@ -230,6 +230,31 @@ def test_order_that_cannot_be_is_never_sent(tmp_path: Path, changes: dict[str, A
             with pytest.raises(InvariantBroken):
                 await made.account.place(Place(**fields))
             assert made.server.requests == []
+
+    asyncio.run(run())
+
+
+def test_gate_at_the_wire_is_asked_after_every_wait_and_stops_the_order(tmp_path: Path) -> None:
+    async def run() -> None:
+        asked: list[str] = []
+
+        def gate(order: Place) -> None:
+            asked.append(order.client_id)
+            if len(asked) > 1:
+                raise GateClosed("killed", kind="exchange", code="killed")
+
+        async with desk(tmp_path, reply(rest_body("trade"))) as made:
+            made.account._at_wire = gate
+            async with made.account._one_at_a_time:
+                waiting = asyncio.ensure_future(made.account.place(ORDER))
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                assert asked == []
+            assert (await waiting).venue_id == "39679085"
+            with pytest.raises(GateClosed):
+                await made.account.place(ORDER)
+            assert len(asked) == 2
+            assert len(made.server.requests) == 1
 
     asyncio.run(run())
 

@@ -24,7 +24,8 @@ from ztb.venues.zaif import rules
 
 T = TypeVar("T")
 Action = Literal["bid", "ask"]
-Levels = list[tuple[Decimal, Decimal]]
+Levels = list[tuple[Raw, Raw]]
+"""Price and amount as their text: a book repeats itself, and a text that was seen needs no number made of it."""
 
 SIDE_OF: Final = {"bid": BUY, "ask": SELL, "both": 0}
 ACTION_OF: Final = {BUY: "bid", SELL: "ask"}
@@ -158,6 +159,7 @@ class _PublicError(Struct):
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _PUBLIC_ERROR: Final = msgspec.json.Decoder(_PublicError)
 _TEXT: Final = msgspec.json.Decoder(str)
+_NUMBER: Final = msgspec.json.Decoder(Decimal)
 
 PAIRS: Final = msgspec.json.Decoder(list[PairRow])
 CURRENCIES: Final = msgspec.json.Decoder(list[CurrencyRow])
@@ -215,9 +217,15 @@ def amount(value: Decimal, what: str) -> Decimal:
     """A finite, not negative number of a size that costs nothing to compute with."""
     if not value.is_finite() or value < 0 or abs(value.adjusted()) > limits.DIGITS_MAX:
         raise undecodable(what, "not an amount")
-    if len(value.as_tuple().digits) > limits.DIGITS_MAX:
+    if value != +value:
+        # The decimal context holds 28 digits; unary plus rounds to it.
         raise undecodable(what, "an amount of too many digits")
     return value
+
+
+def number(text: bytes, what: str) -> Decimal:
+    """The amount that stands as ``text`` in JSON."""
+    return amount(decoded(_NUMBER, text, what), what)
 
 
 def steps(grid: Grid, value: Decimal, what: str, *, at_least: int = 0) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
 
 from ztb.core.event import Depth, Quote, Trade
@@ -38,10 +37,12 @@ class FrameReader:
 
     def __init__(self, instrument: Instrument) -> None:
         self._instrument = instrument
+        self._price_grid = instrument.prices
+        self._size_grid = instrument.sizes
         self._last_tid = -1
         self._last_touch: tuple[int, int, int, int] | None = None
-        self._prices: dict[Decimal, int] = {}
-        self._sizes: dict[Decimal, int] = {}
+        self._prices: dict[bytes, int] = {}
+        self._sizes: dict[bytes, int] = {}
 
     @property
     def last_tid(self) -> int:
@@ -56,16 +57,16 @@ class FrameReader:
             raise codec.undecodable(what, f"a frame of {row.currency_pair[:40]!r}")
         venue_ns = codec.japan_time_ns(row.timestamp, what)
         depth = self._depth(row.bids, row.asks, ts_ns, venue_ns, what)
-        trades = self._trades(row.trades, ts_ns, what)
         # Before the first frame there is nothing to continue: what it tells of the past is history, not news.
-        is_first = self._last_tid < 0
-        news = [] if is_first else [trade for trade in trades if int(trade.trade_id) > self._last_tid]
-        missed = bool(news) and len(news) == len(trades)
         last_tid_before = self._last_tid
-        if trades:
-            self._last_tid = max(self._last_tid, int(trades[-1].trade_id))
+        is_first = last_tid_before < 0
+        rows = [] if is_first else [trade for trade in row.trades if trade.tid > last_tid_before]
+        news = self._trades(rows, ts_ns, what)
+        if row.trades:
+            self._last_tid = max(last_tid_before, max(trade.tid for trade in row.trades))
         elif is_first:
             self._last_tid = 0
+        missed = bool(rows) and len(rows) == len(row.trades)
         return Frame(news, depth, self._quote(depth), missed, last_tid_before)
 
     def read_depth(self, row: DepthRow, ts_ns: int) -> Depth:
@@ -81,7 +82,8 @@ class FrameReader:
         for row in rows:
             if row.tid < 0 or not 0 <= row.date < 1 << 33:
                 raise codec.undecodable(what, "a trade with a nonsense id or date")
-            price, lots = self._price(row.price, what), max(1, self._lots(row.amount, what))
+            price = codec.steps(self._price_grid, row.price, what, at_least=1)
+            lots = max(1, self._size_grid.rounded(codec.amount(row.amount, what), "floor"))
             side = SIDE_OF[row.trade_type]
             trades.append(Trade(ts_ns, self._instrument.symbol, price, lots, side, row.date * _NS, str(row.tid)))
         trades.sort(key=lambda trade: int(trade.trade_id))
@@ -99,25 +101,19 @@ class FrameReader:
 
     def _levels(self, levels: Levels, what: str) -> tuple[tuple[int, int], ...]:
         prices, sizes = self._prices, self._sizes
-        try:
-            pairs = [(prices[price], sizes[size]) for price, size in levels]
-        except (KeyError, TypeError):
-            pairs = [(self._price(price, what), self._lots(size, what)) for price, size in levels]
-        return tuple([pair for pair in pairs if pair[1]])
-
-    def _price(self, value: Decimal, what: str) -> int:
-        ticks = _known(self._prices, value, what)
-        if ticks is None:
-            ticks = codec.steps(self._instrument.prices, value, what, at_least=1)
-            _remember(self._prices, value, ticks)
-        return ticks
-
-    def _lots(self, value: Decimal, what: str) -> int:
-        lots = _known(self._sizes, value, what)
-        if lots is None:
-            lots = self._instrument.sizes.rounded(codec.amount(value, what), "floor")
-            _remember(self._sizes, value, lots)
-        return lots
+        pairs = []
+        for price_raw, size_raw in levels:
+            price, size = bytes(price_raw), bytes(size_raw)
+            ticks, lots = prices.get(price), sizes.get(size)
+            if ticks is None:
+                ticks = codec.steps(self._price_grid, codec.number(price, what), what, at_least=1)
+                _remember(prices, price, ticks)
+            if lots is None:
+                lots = self._size_grid.rounded(codec.number(size, what), "floor")
+                _remember(sizes, size, lots)
+            if lots:
+                pairs.append((ticks, lots))
+        return tuple(pairs)
 
     def _quote(self, depth: Depth) -> Quote | None:
         bid, bid_lots = depth.bids[0] if depth.bids else (0, 0)
@@ -129,15 +125,7 @@ class FrameReader:
         return Quote(depth.ts_ns, depth.instrument, bid, bid_lots, ask, ask_lots, depth.venue_ns)
 
 
-def _known(memo: dict[Decimal, int], value: Decimal, what: str) -> int | None:
-    try:
-        return memo.get(value)
-    except TypeError:
-        # A signalling NaN has no hash.
-        raise codec.undecodable(what, "not a number") from None
-
-
-def _remember(memo: dict[Decimal, int], value: Decimal, whole: int) -> None:
+def _remember(memo: dict[bytes, int], text: bytes, whole: int) -> None:
     if len(memo) >= _MEMO_MAX:
         memo.clear()
-    memo[value] = whole
+    memo[text] = whole

@@ -1,0 +1,68 @@
+"""Which order gets the other half of a trade of the account with itself, by hand-made evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ztb.core.instrument import BUY, SELL
+from ztb.venues.port import VenueFill
+from ztb.venues.self_trade import other_order
+from ztb.venues.watched import Watched
+
+FILL = VenueFill("1", "ztb-t", "", "btc_jpy", 0, 100, 4, Decimal(0), False, 0)
+TAGGED = Watched("ztb-t", BUY, 4, 105, "")
+
+
+def order(client_id: str = "ztb-m", **changes: Any) -> Watched:  # noqa: ANN401
+    """A known sell of 10 lots at the trade's price that stood whole in the open orders."""
+    plain = Watched(client_id, SELL, 10, 100, "", is_known=True, open_lots=10)
+    return replace(plain, **changes)
+
+
+def chosen(live: list[Watched], *, ended: list[Watched] | None = None, looks: int = 1) -> str:
+    entry = other_order(FILL, TAGGED, live, ended or [], looks=looks)
+    return entry.client_id if entry is not None else ""
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_order_that_shrank_by_as_much_is_the_one(looks: int) -> None:
+    assert chosen([order("whole"), order("shrunk", open_lots=6, told_lots=4)], looks=looks) == "shrunk"
+
+
+def test_order_that_shrank_goes_before_one_that_vanished() -> None:
+    assert chosen([order("gone", open_lots=0), order("shrunk", open_lots=6, told_lots=4)]) == "shrunk"
+
+
+def test_order_that_vanished_unasked_goes_before_one_that_was_cancelled() -> None:
+    cancelled = order("cancelled", open_lots=0, is_cancel_confirmed=True)
+    assert chosen([cancelled, order("gone", open_lots=0)]) == "gone"
+
+
+def test_cancelled_order_is_taken_only_after_another_look() -> None:
+    cancelled = order("cancelled", open_lots=0, is_cancel_confirmed=True)
+    assert chosen([cancelled], looks=0) == ""
+    assert chosen([cancelled], looks=1) == "cancelled"
+    assert chosen([], ended=[cancelled], looks=1) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": BUY},
+        {"price": 101},
+        {"lots": 3},
+        {"fills": {"0": 7}},
+        {"fills": {"1": 4}},
+        {"is_known": False},
+        {"open_lots": 10},
+    ],
+    ids=str,
+)
+def test_order_that_cannot_have_been_there_is_never_taken(changes: dict[str, Any]) -> None:
+    gone: dict[str, Any] = {"open_lots": 0}
+    assert chosen([order(**gone)]) == "ztb-m"
+    assert chosen([order(**(gone | changes))]) == ""
