@@ -95,7 +95,7 @@ class PollingTracker:
         self._instrument = instrument
         self._clock = clock
         self._pace = pace or PollingPace()
-        self._newest = cursor
+        self._newest = self._cursor_told = cursor
         self._watch = Watch(instrument, tag_prefix=tag_prefix, gone_s=gone_s)
         self._one_look_at_a_time = asyncio.Lock()
         self._nudge = asyncio.Event()
@@ -112,10 +112,11 @@ class PollingTracker:
 
     @property
     def cursor(self) -> str:
-        """Save this after the events are journalled: no fill of a working order is older."""
-        for entry in self._watch.live.values():
-            return entry.since_cursor
-        return self._newest
+        """Save this once the events told so far are journalled: what is older was told, or is no fill of ours.
+
+        A look may have read further than it has told yet; until it has, the cursor stays where all was told.
+        """
+        return self._cursor_told if self._untold else self._cursor_read()
 
     @property
     def is_idle(self) -> bool:
@@ -248,7 +249,14 @@ class PollingTracker:
     def _told(self) -> list[OrderEvent]:
         """Hand over what the looks found; a look that failed half way has left its part here."""
         told, self._untold = self._untold, []
+        self._cursor_told = self._cursor_read()
         return told
+
+    def _cursor_read(self) -> str:
+        """Up to here the looks have read; the fills of the oldest order that still lives may be read again."""
+        for entry in self._watch.live.values():
+            return entry.since_cursor
+        return self._newest
 
     async def _look(self, *, must_read_fills: bool) -> None:
         """Open orders, then fills if something suggests it; only with both may an end be concluded."""

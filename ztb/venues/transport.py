@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 import httpx
 
-from ztb.core.error import Throttled, UnknownFate, Unreachable, VenueError
+from ztb.core.error import InvariantBroken, Throttled, UnknownFate, Unreachable, VenueError
 from ztb.venues import limits
 from ztb.venues.endpoint import checked_url, is_encrypted
 
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _REFUSED_FOR_NOW: Final = frozenset({403, 429})
+_LAST_MOMENT: Final = "http11.send_request_body.started"
+"""What httpcore calls the moment at which the connection stands, the head is out, and the body is written next: from
+there to the socket nothing is awaited. A request without its body is none, so what stops here was not sent."""
 
 
 class Transport:
@@ -67,10 +70,32 @@ class Transport:
         """The body of a readable answer; failures are VenueError (retryable), Unreachable or Throttled."""
         return await self._exchange(self._client.build_request("GET", self._base_url + path, params=params), False)
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str], *, changes_state: bool) -> bytes:
-        """The body of a readable answer; with ``changes_state`` a lost answer is UnknownFate."""
-        request = self._client.build_request("POST", self._base_url + path, content=body, headers=dict(headers))
-        return await self._exchange(request, changes_state)
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        changes_state: bool,
+        last_word: Callable[[], None] | None = None,
+    ) -> bytes:
+        """The body of a readable answer; with ``changes_state`` a lost answer is UnknownFate.
+
+        ``last_word`` is called when everything that has to be waited for is over and the body is about to be written;
+        when it raises, nothing was sent.
+        """
+        trace = None if last_word is None else _LastWord(last_word)
+        request = self._client.build_request(
+            "POST",
+            self._base_url + path,
+            content=body,
+            headers=dict(headers),
+            extensions={} if trace is None else {"trace": trace},
+        )
+        answer = await self._exchange(request, changes_state)
+        if trace is not None and not trace.was_asked:
+            raise InvariantBroken("a request left without the last word: does httpcore name its moments otherwise?")
+        return answer
 
     async def close(self) -> None:
         """Close every kept connection."""
@@ -122,6 +147,22 @@ class Transport:
             if len(body) > self._response_bytes_max:
                 raise _lost(where, f"an answer of more than {self._response_bytes_max} bytes", changes_state)
         return bytes(body)
+
+
+class _LastWord:
+    """Listens to the moments of one request, as httpcore tells them."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        self._ask = ask
+        self.was_asked = False
+
+    def __call__(self, moment: str, info: object) -> Coroutine[None, None, None]:
+        return self._heard(moment)
+
+    async def _heard(self, moment: str) -> None:
+        if moment == _LAST_MOMENT:
+            self.was_asked = True
+            self._ask()
 
 
 def _lost(where: str, reason: str, changes_state: bool, *, code: str = "") -> VenueError:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -257,12 +258,13 @@ class ZaifAccount:
         order: Place | None,
     ) -> bytes:
         async with self._limiter.slot(method, urgent=urgent), self._one_at_a_time:
-            if order is not None and self._at_wire is not None:
-                self._at_wire(order)
+            last_word = None if order is None or self._at_wire is None else partial(self._at_wire, order)
             body = form_body([("nonce", self._nonce.text()), ("method", method), *parameters])
             headers = signed_headers(self._key, self._secret, body)
             try:
-                return await self._transport.post("/tapi", body.encode("ascii"), headers, changes_state=changes_state)
+                return await self._transport.post(
+                    "/tapi", body.encode("ascii"), headers, changes_state=changes_state, last_word=last_word
+                )
             except Throttled:
                 for limit_class in (LimitClass.PRIVATE, LimitClass.EXEC):
                     self._limiter.penalise_class(limit_class, rules.THROTTLED_PAUSE_S_DEFAULT)
