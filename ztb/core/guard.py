@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, fields
 from typing import Final
 
+from ztb.core.error import ConfigError
 from ztb.core.instrument import BUY, Instrument
 from ztb.core.money import PPM
 from ztb.core.order import Order, OrderState
@@ -54,7 +55,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in (entry.name for entry in fields(self)):
             if getattr(self, name) <= 0:
-                raise ValueError(f"limit {name} must be positive")
+                raise ConfigError(f"limit {name} must be positive", remedy="set a number above 0")
 
 
 class RateWindow:
