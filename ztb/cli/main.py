@@ -24,11 +24,15 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
     "canary": ("ztb.cli.canary", "up the canary ladder, with evidence"),
     "run": ("ztb.cli.run", "the trader, in the foreground"),
+    "status": ("ztb.cli.status", "what the trader is doing"),
+    "kill": ("ztb.cli.kill", "latch the trader: nothing leaves any more"),
+    "resume": ("ztb.cli.resume", "ask the trader to lift the kill latch"),
     "replay": ("ztb.cli.replay", "a policy over recorded market data"),
     "tape": ("ztb.cli.tape", "recorded market data: import, info, check"),
     "simulator": ("ztb.cli.simulator", "an exchange on this machine that speaks a venue's protocol"),
+    "policy": ("ztb.cli.policy", "the trading policies that are installed"),
     "config": ("ztb.cli.config", "show and check profiles"),
-    "audit": ("ztb.cli.audit", "verify, show and export the journal"),
+    "audit": ("ztb.cli.audit", "verify, show and export the journal; run past sessions again"),
 }
 """One line for each noun, in the order of ``ztb --help``."""
 

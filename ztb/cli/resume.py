@@ -1,0 +1,146 @@
+"""``ztb resume``: ask the trader to lift the kill latch, pauses and a guard's reduce-only. The trader decides."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from ztb.cli.operate import (
+    ANSWER_S_MAX,
+    Place,
+    add_place_options,
+    add_reason_option,
+    lay_file,
+    look,
+    place_from,
+    reason_from,
+    wait_for,
+)
+from ztb.cli.result import Result, Subparsers, printable
+from ztb.cli.sighting import NotRunning, Sighting, Status
+from ztb.core.command import Notify
+from ztb.core.error import CredentialError, StoreError, ZtbError
+from ztb.service.operator import KILL_NAME, RESUME_NAME
+from ztb.store.codec import decode
+from ztb.store.database import JOURNAL_NAME
+from ztb.store.reader import JournalReader
+
+EXIT_REFUSED: Final = 1
+ANSWERS: Final = ("resumed", "resume_refused")
+"""Codes of the notices with which the engine answers."""
+
+EPILOG: Final = """\
+examples:
+  ztb resume --reason "prices were right, the feed was late"
+  ztb resume --profile demo --reason "drill is over" --json
+
+exit codes: 0 the trader resumed, or nothing was on; 1 it refused, or did not answer; 69 no trader runs.
+A refusal says why (orders and fills that are not reconciled with the venue, for example), and the latch stays.
+"""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the noun ``resume``."""
+    parser = subparsers.add_parser(
+        "resume",
+        help="ask the trader to lift the kill latch",
+        description="Take the kill file away and ask the trader of a profile to lift its latch.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_reason_option(parser)
+    add_place_options(parser)
+    parser.set_defaults(handler=resume)
+
+
+def resume(args: argparse.Namespace) -> Result:
+    """Only a trader that runs can resume: without one nothing is touched, and the next start is as safe as before."""
+    reason = reason_from(args)
+    place = place_from(args)
+    kill_file = place.operator / KILL_NAME
+    before = look(place)
+    if before is None or not before.is_alive:
+        raise NotRunning(
+            f"no trader of profile {place.profile} runs (looked in {place.runtime}); nothing was changed",
+            remedy="start it, then resume: a latch is lifted only after reconciliation",
+        )
+    if not kill_file.exists() and not is_held(before.status):
+        data = {"profile": place.profile, "pid": before.status.pid, "resumed": False, "level": before.status.level}
+        return Result(data, f"nothing to resume: {before.status.says}", warnings=place.warnings)
+    with _answers(before) as answers:
+        _take_away(kill_file)
+        asked = lay_file(place, RESUME_NAME, reason)
+        asked_ns = time.time_ns()
+        answer: list[Notify] = []
+
+        def has_answered() -> bool:
+            answer.extend(answers())
+            if answer:
+                return True
+            now = look(place)
+            # Without a journal that can be read the status has to do; it is up to half a second late.
+            return now is not None and now.written_ns > asked_ns and not asked.exists() and not is_held(now.status)
+
+        took_s = wait_for(has_answered)
+    return _outcome(place, before, answer, took_s, asked)
+
+
+def is_held(status: Status) -> bool:
+    """Whether there is anything that a resume lifts."""
+    is_guarded = status.reduce_only not in ("", "profile")
+    return status.kill.on or is_guarded or status.level in ("killed", "paused")
+
+
+def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float | None, asked: Path) -> Result:
+    pid = before.status.pid
+    data: dict[str, Any] = {"profile": place.profile, "pid": pid, "resumed": False, "refusal": None, "answer_ms": None}
+    if took_s is None:
+        asked.unlink(missing_ok=True)  # a wish of now must not come true later
+        text = (
+            f"NOT ANSWERED: the trader (PID {pid}) said nothing for {ANSWER_S_MAX:g} s; the wish was taken back\n"
+            "  remedy: see `ztb status`, and ask again when it reports"
+        )
+        return Result(data, text, EXIT_REFUSED, place.warnings)
+    data["answer_ms"] = int(took_s * 1000)
+    if answer and answer[0].code == "resume_refused":
+        data["refusal"] = answer[0].text
+        text = printable(f"REFUSED by the trader (PID {pid}): {answer[0].text}\n  the latch stays as it was")
+        return Result(data, text, EXIT_REFUSED, place.warnings)
+    data["resumed"] = True
+    # Until the status says so as well: whoever looks or asks again right after this must not see the latch of before.
+    wait_for(lambda: (now := look(place)) is None or not is_held(now.status))
+    text = f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s"
+    return Result(data, text, warnings=place.warnings)
+
+
+@contextmanager
+def _answers(seen: Sighting) -> Iterator[Any]:
+    """A function that gives the engine's answers since now, from the journal (it may be another user's)."""
+    try:
+        reader = JournalReader(Path(seen.status.state_dir) / JOURNAL_NAME)
+    except ZtbError:
+        yield lambda: []
+        return
+    with closing(reader):
+        after_seq = reader.head.seq
+
+        def answers() -> list[Notify]:
+            notices = (decode(record.kind, record.body) for record in reader.read(after_seq, {"notify"}))
+            return [notice for notice in notices if isinstance(notice, Notify) and notice.code in ANSWERS]
+
+        yield answers
+
+
+def _take_away(kill_file: Path) -> None:
+    """While it lies there every resume is refused."""
+    try:
+        kill_file.unlink(missing_ok=True)
+    except PermissionError:
+        remedy = "run the command as the trader's own user"
+        raise CredentialError(f"{kill_file}: this user may not remove it", remedy=remedy) from None
+    except OSError as error:
+        raise StoreError(f"{kill_file}: {error.strerror}", remedy="remove it by hand, then resume") from None

@@ -1,0 +1,122 @@
+"""``ztb status``: what the trader is doing, how old that news is, and whether there is a trader at all."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from ztb.cli.operate import Place, add_place_options, place_from
+from ztb.cli.result import Result, Subparsers, printable
+from ztb.cli.sighting import Desk, NotRunning, Sighting, sight
+from ztb.service.operator import KILL_NAME
+
+EXIT_STALE: Final = 1
+EXIT_NONE_RUNS: Final = NotRunning.exit_code
+
+EPILOG: Final = """\
+examples:
+  ztb status
+  ztb status --profile demo --json        the whole status file under data.status
+
+exit codes: 0 a trader runs and reports; 1 it lives but its status is STALE (older than 2 s); 69 no trader runs.
+"""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the noun ``status``."""
+    parser = subparsers.add_parser(
+        "status",
+        help="what the trader is doing",
+        description="What the trader of a profile is doing, or why it does nothing.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_place_options(parser)
+    parser.set_defaults(handler=show_status)
+
+
+def show_status(args: argparse.Namespace) -> Result:
+    """NotRunning when no trader ever reported; else its last report, with its age before everything else."""
+    place = place_from(args)
+    seen = sight(place.runtime)
+    has_kill_file = (place.operator / KILL_NAME).exists()
+    if seen is None:
+        raise NotRunning(
+            f"no trader of profile {place.profile} runs: there is no status in {place.runtime}"
+            + (", only a kill file that waits for the next start" if has_kill_file else ""),
+            remedy=f"start one with `ztb run --profile {place.profile}`, or name its --runtime-dir",
+        )
+    data = {
+        "running": seen.is_alive,
+        "stale": seen.is_stale,
+        "age_ms": int(seen.age_s * 1000),
+        "kill_file": has_kill_file,
+        "status": seen.document,
+    }
+    exit_code = EXIT_STALE if seen.is_stale else 0 if seen.is_alive else EXIT_NONE_RUNS
+    lines = [_headline(place, seen), *_lines(seen)]
+    if has_kill_file:
+        lines.append(_line("kill file", f"{place.operator / KILL_NAME} is there"))
+    return Result(data, printable("\n".join(lines)), exit_code, place.warnings)
+
+
+def _headline(place: Place, seen: Sighting) -> str:
+    status = seen.status
+    if not seen.is_alive:
+        how = "stopped in order" if status.phase == "stopped" else "ended without saying so"
+        return f"no trader of profile {place.profile} runs: PID {status.pid} {how}; this is its last report"
+    if seen.is_stale:
+        return f"STALE: PID {status.pid} lives, but has not reported for {seen.age_s:.1f} s; do not trust these numbers"
+    return f"profile {status.profile}: {status.says}"
+
+
+def _lines(seen: Sighting) -> list[str]:
+    status, meter = seen.status, seen.status.meter
+    armed = "armed" if status.armed else "not armed"
+    ready = "ready" if status.ready else "not ready"
+    lines = [
+        _line("trader", f"PID {status.pid}, {status.phase}, {ready}, level {status.level}, {armed}"),
+        _line("venue", f"{status.mode}" + (f", time x {status.time_scale:g}" if status.time_scale != 1 else "")),
+        _line("reported", f"{seen.age_s:.1f} s ago"),
+    ]
+    lines += [_line(symbol, _desk_text(desk)) for symbol, desk in status.instruments.items()]
+    profit = ", ".join(f"{name} {amount}" for name, amount in _profit(status.instruments).items())
+    lines += [
+        _line("equity", f"{status.equity}, {status.drawdown_ppm / 10_000:.4f} % below its peak"),
+        _line("profit", profit),
+        _line(
+            "orders",
+            f"{status.orders.working} working, {status.orders.unknown} of unknown fate; since the start "
+            f"{meter.get('orders_placed', '?')} placed, {meter.get('orders_rejected', '?')} rejected, "
+            f"{meter.get('fills', '?')} fills",
+        ),
+    ]
+    if status.kill.on:
+        lines.append(_line("kill", f"on, by {status.kill.source}: {status.kill.reason}"))
+    if status.reduce_only:
+        lines.append(_line("reduce-only", status.reduce_only))
+    if status.policy_suspended:
+        lines.append(_line("policy", f"suspended: {status.policy_suspended}"))
+    lines.append(_line("journal", f"record {status.journal_seq} in {status.state_dir}"))
+    return [*lines, _line("build", f"{status.build}, configuration {status.config[:12]}")]
+
+
+def _desk_text(desk: Desk) -> str:
+    last = "no price yet" if desk.last_price is None else f"last {desk.last_price}"
+    age = "" if desk.data_age_ms is None else f" ({desk.data_age_ms / 1000:.1f} s old then)"
+    return f"holds {desk.position} at {desk.average_price}, {last}{age}"
+
+
+def _profit(desks: dict[str, Desk]) -> dict[str, str]:
+    """Of each instrument; the names carry the symbol only where there are several."""
+    found: dict[str, str] = {}
+    for symbol, desk in desks.items():
+        prefix = f"{symbol} " if len(desks) > 1 else ""
+        found |= {
+            f"{prefix}realised": desk.realised, f"{prefix}unrealised": desk.unrealised, f"{prefix}fees": desk.fees,
+        }  # fmt: skip
+    return found
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:12} {text}"
