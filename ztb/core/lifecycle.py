@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ztb.core.command import Command, LookUp, Notify
+from ztb.core.command import Cancel, Command, LookUp, Notify
+from ztb.core.error import InvariantBroken
 from ztb.core.event import (
     CancelFailed,
     OrderAccepted,
@@ -23,6 +24,7 @@ from ztb.core.event import (
     OrderSent,
     OrderUnknown,
 )
+from ztb.core.market import AMOUNT_MAX
 from ztb.core.order import TERMINAL, Order, OrderState, Trigger
 from ztb.core.state import State
 
@@ -59,7 +61,7 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
             case OrderFilled():
                 commands = _fill(state, order, event, now_ns)
             case OrderAccepted():
-                order.accept(event.venue_id)
+                commands = _accept(order, event, now_ns)
             case OrderNotPlaced():
                 if order.filled_lots == 0:
                     order.apply(Trigger.NOT_PLACED)
@@ -74,6 +76,11 @@ def _recover(state: State, event: OrderRecovered) -> None:
     state.sequence = max(state.sequence, event.sequence)
     if event.client_id in state.orders:
         return
+    if event.instrument not in state.desks:
+        raise InvariantBroken(
+            f"the journal holds an order of {event.instrument}, which the profile does not name",
+            remedy="name the instrument again, or use another state directory",
+        )
     order = Order(
         event.client_id, event.instrument, event.side, event.lots, event.price, event.reduce_only, event.created_ns,
         event.sequence,
@@ -89,7 +96,27 @@ def _without_order(state: State, event: OrderEvent, now_ns: int) -> list[Command
     return [Notify(now_ns, "emergency", "order_event_without_order", f"{name} for {event.client_id}")]
 
 
+def _accept(order: Order, event: OrderAccepted, now_ns: int) -> Sequence[Command]:
+    had_id = order.venue_id != ""
+    order.accept(event.venue_id)
+    if had_id or not order.venue_id or not order.cancel_asked_ns or order.is_terminal:
+        return _NOTHING
+    # The cancel that was asked for while the order was under way could not name it; this one can.
+    order.cancel_asked_ns = now_ns
+    return [Cancel(now_ns, order.client_id, order.instrument, order.venue_id, "cancel_can_name_it")]
+
+
+def _is_sane(fill: OrderFilled) -> bool:
+    # A chained comparison is also false for a NaN.
+    is_size = 0 < fill.lots < AMOUNT_MAX and 0 < fill.price < AMOUNT_MAX
+    return is_size and -AMOUNT_MAX < fill.fee < AMOUNT_MAX
+
+
 def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[Command]:
+    if not _is_sane(event):
+        # Booking it would ruin the ledger, ignoring it would hide a position: people and reconciliation decide.
+        state.control.reconciled = False
+        return [Notify(now_ns, "emergency", "nonsense_fill", repr(event)[:300])]
     was_terminal = order.is_terminal
     if not order.fill(event.trade_id, event.lots):
         return []
