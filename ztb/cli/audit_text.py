@@ -33,6 +33,7 @@ def audit_data(done: SessionAudit) -> dict[str, Any]:
         "decisions": done.decisions,
         "checkpoints": done.checkpoints,
         "checkpoints_unchecked": done.checkpoints_unchecked,
+        "checkpoints_bad": done.checkpoints_bad,
         "left_over": done.left_over,
         "difference": None if difference is None else vars(difference),
         "problem": done.problem,
@@ -70,6 +71,8 @@ def _session_lines(done: SessionAudit) -> list[str]:
             lines.append(f"  it was made by build {session.made_of.build}, this is {build}: that may be the reason")
     if done.left_over:
         lines.append(f"  {done.left_over} recorded commands and decisions lie beyond what can be replayed")
+    if done.checkpoints_bad:
+        lines.append(f"  {done.checkpoints_bad} checkpoints do not belong to this journal or are damaged")
     if done.checkpoints_unchecked:
         lines.append(f"  {done.checkpoints_unchecked} checkpoints could not be compared")
     return [printable(line) for line in [*lines, *(f"  {note}" for note in done.notes)]]

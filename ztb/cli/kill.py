@@ -22,8 +22,8 @@ from ztb.cli.operate import (
     wait_for,
 )
 from ztb.cli.result import Result, Subparsers, printable
-from ztb.cli.sighting import Sighting
-from ztb.core.error import ZtbError
+from ztb.cli.sighting import Sighting, sight
+from ztb.core.error import StoreCorrupt, ZtbError
 from ztb.service.operator import KILL_NAME
 
 EXIT_NOT_CONFIRMED: Final = 1
@@ -87,7 +87,11 @@ def kill(args: argparse.Namespace) -> Result:
             "orders_working": seen[-1].status.orders.working,
         }
         return Result(data, _confirmed_text(place, seen[-1], took_s), warnings=warnings)
-    now = look(place)
+    try:
+        now = sight(place.runtime)
+    except StoreCorrupt as error:
+        text = f"NOT CONFIRMED: {path} lies there, and whether a trader took it cannot be seen\n  {error.message}"
+        return Result(data, text, EXIT_NOT_CONFIRMED, warnings)
     if now is not None and now.is_alive:
         return Result(data, _unconfirmed_text(now), EXIT_NOT_CONFIRMED, warnings)
     data |= {"running": False, "pid": None}

@@ -18,11 +18,13 @@ from ztb.cli.options import add_profile_options, add_state_option, profile_from
 from ztb.cli.sighting import Sighting, sight
 from ztb.core.error import ConfigError, CredentialError, StoreCorrupt, StoreError, UsageError
 from ztb.host.paths import make_private, runtime_directory, state_directory
-from ztb.service.operator import OPERATOR_DIRECTORY, REASON_LENGTH_MAX
+from ztb.service.operator import OPERATOR_DIRECTORY
 
 ANSWER_S_MAX: Final = 2.0
 """How long a trader may take to answer; one that does not is told from one that does, and not waited for."""
 LOOK_EACH_S: Final = 0.02
+REASON_BYTES_MAX: Final = 400
+"""In UTF-8. A trader reads a little more, so a reason that is taken here stands whole in the journal."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,10 @@ def place_from(args: argparse.Namespace) -> Place:
 def reason_from(args: argparse.Namespace) -> str:
     """One line of text; UsageError for anything that the journal could not hold as it is given."""
     reason: str = args.reason.strip()
-    if not reason or not reason.isprintable() or len(reason) >= REASON_LENGTH_MAX:
+    if not reason or not reason.isprintable() or len(reason.encode(errors="replace")) > REASON_BYTES_MAX:
         raise UsageError(
             f"--reason is {args.reason[:60]!r}",
-            remedy=f"one line of printable text, shorter than {REASON_LENGTH_MAX} characters",
+            remedy=f"one line of printable text, at most {REASON_BYTES_MAX} bytes of it",
         )
     return reason
 

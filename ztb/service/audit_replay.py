@@ -22,7 +22,7 @@ from ztb.policies.registry import load_policy
 from ztb.service.recorded_session import RecordedSession, sessions
 from ztb.service.recovery import recover
 from ztb.store.chain import Record
-from ztb.store.checkpoint import CheckpointStore
+from ztb.store.checkpoint import Checkpoint, CheckpointStore
 from ztb.store.codec import encode, encode_decisions
 from ztb.store.database import JOURNAL_NAME, open_reader
 from ztb.store.reader import JournalReader
@@ -54,6 +54,9 @@ class SessionAudit:
     checkpoints: int = 0
     """All four: compared, and the same."""
     checkpoints_unchecked: int = 0
+    """Whose moment cannot be told, or lies beyond what is known."""
+    checkpoints_bad: int = 0
+    """That belong to no record of this journal any more, or do not decode."""
     left_over: int = 0
     """Recorded commands and decisions beyond the point up to which the market is known."""
     difference: Difference | None = None
@@ -64,7 +67,7 @@ class SessionAudit:
     @property
     def is_proven(self) -> bool:
         """Everything that was recorded came out again."""
-        return self.difference is None and not self.problem and self.left_over == 0
+        return self.difference is None and not (self.problem or self.left_over or self.checkpoints_bad)
 
 
 class _Differs(Exception):
@@ -121,7 +124,9 @@ def _check_beginning(
     """Start-up was recovery: checkpoint and records before the session must give the state that it says it had."""
     seq = session.made_of.checkpoint_seq
     begin_seq = session.begin.seq
-    checkpoint = checkpoints.after(seq) if seq else None
+    # Several may stand after one record: the newest was taken.
+    kept = _loaded(checkpoints, seq, seq + 1, done) if seq else []
+    checkpoint = kept[-1] if kept else None
     if seq and checkpoint is None:
         done.notes.append(f"the checkpoint after record {seq} is not kept any more; its recovery is not checked")
     else:
@@ -149,7 +154,7 @@ class _Comparison:
         self._advance = advance
         self._commands = session.commands()
         self._decisions = session.decisions()
-        found = checkpoints.between(session.begin.seq, session.end_seq)
+        found = _loaded(checkpoints, session.begin.seq, session.end_seq, done)
         self._checkpoints = sorted(found, key=lambda checkpoint: int(checkpoint.snapshot["engine"]["now_ns"]))
 
     def run(self, tape: TapeReader) -> None:
@@ -246,6 +251,18 @@ class _Comparison:
         self._done.events += 1
         if self._done.events % PROGRESS_EACH == 0:
             self._advance(PROGRESS_EACH)
+
+
+def _loaded(checkpoints: CheckpointStore, first_seq: int, end_seq: int, done: SessionAudit) -> list[Checkpoint]:
+    """The good ones, oldest first; the others are noted."""
+    found = []
+    for id_ in checkpoints.ids_between(first_seq, end_seq):
+        try:
+            found.append(checkpoints.load(id_))
+        except StoreCorrupt as error:
+            done.checkpoints_bad += 1
+            done.notes.append(f"checkpoint {id_}: {error.message}")
+    return found
 
 
 def _same_state(what: str, recorded: dict[str, Any], state: State, ts_ns: int, seq: int) -> None:

@@ -7,8 +7,6 @@ belongs to no record of this journal is passed over in favour of the one before,
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -95,22 +93,20 @@ class CheckpointStore:
         self.skipped = tuple(skipped)
         return None
 
-    def between(self, first_seq: int, end_seq: int) -> Iterator[Checkpoint]:
-        """The good ones after a record from ``first_seq`` up to, not including, ``end_seq``; oldest first."""
+    def ids_between(self, first_seq: int, end_seq: int) -> list[int]:
+        """Checkpoints after a record from ``first_seq`` up to, not including, ``end_seq``; oldest first."""
+        with reading(self._database.path):
+            found = self._database.connection.execute(
+                "SELECT id FROM checkpoint WHERE seq >= ? AND seq < ? ORDER BY id", (first_seq, end_seq)
+            )
+            return [row[0] for row in found]
+
+    def load(self, id_: int) -> Checkpoint:
+        """One of them; StoreCorrupt when it is bad, or not kept any more."""
         connection = self._database.connection
         with reading(self._database.path):
             head_seq = stored_extent(self._database.path, connection).head.seq
-            found = connection.execute(
-                "SELECT id FROM checkpoint WHERE seq >= ? AND seq < ? ORDER BY id", (first_seq, end_seq)
-            )
-            ids = [row[0] for row in found]
-        for id_ in ids:
-            with suppress(StoreCorrupt):  # `latest` passes over a bad one as well
-                yield self._load(connection, id_, head_seq)
-
-    def after(self, seq: int) -> Checkpoint | None:
-        """The newest good one after the record ``seq``; None when it was thinned out or is bad."""
-        return max(self.between(seq, seq + 1), key=lambda checkpoint: checkpoint.id, default=None)
+        return self._load(connection, id_, head_seq)
 
     def _load(self, connection: apsw.Connection, id_: int, head_seq: int) -> Checkpoint:
         with reading(self._database.path):
