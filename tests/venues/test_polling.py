@@ -144,6 +144,23 @@ def test_what_a_broken_look_found_is_told_by_the_next() -> None:
     asyncio.run(run())
 
 
+def test_saved_cursor_stays_behind_until_what_was_read_is_told() -> None:
+    async def run() -> None:
+        desk = Desk(cursor="100")
+        desk.tracker.watch(place())
+        desk.account.fill(101, "ztb-a", 10)
+        desk.account.show("ztb-a", 10)
+        looking = asyncio.ensure_future(desk.tracker.resolve(place(), spread_s=10))
+        while not desk.account.fills_calls:  # noqa: ASYNC110 - the scripted venue has no event for it
+            await asyncio.sleep(0)
+        # The fill is read, but nobody has it yet: a crash now must find it again.
+        assert desk.tracker.cursor == "100"
+        assert names(await looking) == ["OrderAccepted", "OrderFilled"]
+        assert desk.tracker.cursor == "101"
+
+    asyncio.run(run())
+
+
 def test_forgotten_order_is_not_judged_but_its_late_fill_is_told() -> None:
     async def run() -> None:
         desk = Desk()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.venues.loopback import Answer, Request, hang, loopback, raw, reply, reset
-from ztb.core.error import ConfigError, Throttled, UnknownFate, Unreachable, VenueError
+from ztb.core.error import ConfigError, GateClosed, Throttled, UnknownFate, Unreachable, VenueError
 from ztb.venues.transport import Transport
 
 
@@ -123,13 +123,38 @@ def test_answer_at_the_size_limit_is_whole_and_one_byte_more_is_refused() -> Non
 @pytest.mark.parametrize(("header", "seconds"), [("retry-after: 7", 7.0), ("retry-after: soon", 0.0), ("x: y", 0.0)])
 def test_refusal_for_the_rate_is_definitely_not_done(status: str, header: str, seconds: float) -> None:
     async def run() -> None:
-        heard: list[float] = []
         async with loopback(reply("<html>", status=status, headers=header)) as server:
+            transport = Transport(server.url)
             with pytest.raises(Throttled) as caught:
-                await _post(server.url, changes_state=True, on_throttled=heard.append)
+                await transport.post("/tapi", b"", {}, changes_state=True)
+            await transport.close()
             assert caught.value.retryable
             assert caught.value.code == status[:3]
-            assert heard == [seconds]
+            assert transport.retry_after_s == seconds
+
+    asyncio.run(run())
+
+
+def test_last_word_is_asked_when_the_connection_stands_and_stops_the_request() -> None:
+    async def run() -> None:
+        async with loopback(reply("1")) as server:
+            transport = Transport(server.url)
+            asked: list[int] = []
+
+            def last_word() -> None:
+                asked.append(server.connections)
+                if len(asked) > 1:
+                    raise GateClosed("killed", kind="exchange", code="killed")
+
+            assert await transport.post("/t", b"n=1", {}, changes_state=True, last_word=last_word) == b"1"
+            with pytest.raises(GateClosed):
+                await transport.post("/t", b"n=2", {}, changes_state=True, last_word=last_word)
+            # The connection that carried half a request is not used again, and nothing of it counts as a request.
+            assert await transport.post("/t", b"n=3", {}, changes_state=True) == b"1"
+            assert [request.body for request in server.requests] == [b"n=1", b"n=3"]
+            assert asked == [1, 1]
+            assert server.connections == 2
+            await transport.close()
 
     asyncio.run(run())
 

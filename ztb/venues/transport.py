@@ -40,14 +40,14 @@ class Transport:
         response_bytes_max: int = limits.RESPONSE_BYTES_MAX,
         readable_statuses: frozenset[int] = frozenset({200}),
         tls: ssl.SSLContext | None = None,
-        on_throttled: Callable[[float], None] | None = None,
     ) -> None:
-        """``on_throttled`` hears of each 403 and 429, with the seconds of Retry-After (0: not said)."""
+        """``readable_statuses``: those whose body is an answer of the venue; any other is no usable answer."""
         self._base_url = checked_url(base_url, uds=uds)
         self._exchange_s_max = exchange_s_max
         self._response_bytes_max = response_bytes_max
         self._readable_statuses = readable_statuses
-        self._on_throttled = on_throttled
+        self.retry_after_s = 0.0
+        """What the last 403 or 429 asked for; 0: it did not say."""
         if tls is None and is_encrypted(base_url):
             tls = ssl.create_default_context()
         pool = httpx.Limits(
@@ -126,11 +126,9 @@ class Transport:
     def _judge_status(self, response: httpx.Response, where: str, changes_state: bool) -> None:
         status = response.status_code
         if status in _REFUSED_FOR_NOW:
-            retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
-            if self._on_throttled is not None:
-                self._on_throttled(retry_after_s)
+            self.retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
             raise Throttled(
-                f"{where}: refused with HTTP {status}, retry after {retry_after_s:g} s",
+                f"{where}: refused with HTTP {status}, retry after {self.retry_after_s:g} s",
                 kind="rate_limit",
                 code=str(status),
                 retryable=True,

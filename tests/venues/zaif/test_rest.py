@@ -434,6 +434,22 @@ def test_403_closes_every_private_method_for_a_moment(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_pause_that_the_venue_asks_for_is_kept(tmp_path: Path) -> None:
+    async def run() -> None:
+        refused = reply("", status="429 Too Many Requests", headers="retry-after: 30")
+        async with desk(tmp_path, refused, reply(rest_body("last_price"))) as made:
+            with pytest.raises(Throttled):
+                await made.public.last_price("btc_jpy")
+            made.clock.advance(24)
+            with pytest.raises(Throttled):
+                await made.public.trades(BTC_JPY, wait_s_max=0.0)
+            assert len(made.server.requests) == 1
+            made.clock.advance(7)
+            assert await made.public.last_price("btc_jpy") == 13_690_000
+
+    asyncio.run(run())
+
+
 def test_public_calls(tmp_path: Path) -> None:
     names = ("currency_pairs_all", "currency_pairs_one", "depth", "trades", "ticker", "last_price")
 

@@ -89,7 +89,8 @@ class ZaifPublic:
             try:
                 body = await self._transport.get(f"/api/1/{path}")
             except Throttled:
-                self._limiter.penalise_class(LimitClass.PUBLIC, rules.THROTTLED_PAUSE_S_DEFAULT)
+                pause_s = max(rules.THROTTLED_PAUSE_S_DEFAULT, self._transport.retry_after_s)
+                self._limiter.penalise_class(LimitClass.PUBLIC, pause_s)
                 raise
         return codec.public_answer(decoder, body, path)
 
@@ -266,8 +267,9 @@ class ZaifAccount:
                     "/tapi", body.encode("ascii"), headers, changes_state=changes_state, last_word=last_word
                 )
             except Throttled:
+                pause_s = max(rules.THROTTLED_PAUSE_S_DEFAULT, self._transport.retry_after_s)
                 for limit_class in (LimitClass.PRIVATE, LimitClass.EXEC):
-                    self._limiter.penalise_class(limit_class, rules.THROTTLED_PAUSE_S_DEFAULT)
+                    self._limiter.penalise_class(limit_class, pause_s)
                 raise
 
 
