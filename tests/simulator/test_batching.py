@@ -32,7 +32,8 @@ EVENTS = st.lists(
             st.booleans(),
         ),
     ),
-    max_size=20,
+    min_size=8,
+    max_size=30,
 ).map(lambda events: [quote(0, 500, 505), *sorted(events, key=lambda event: event.ts_ns)])
 
 Picture = tuple[object, ...]

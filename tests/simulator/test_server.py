@@ -133,6 +133,8 @@ def test_a_body_that_is_too_long_is_not_carried_out() -> None:
 
 def test_a_client_that_goes_in_the_middle_is_forgotten() -> None:
     async def scenario() -> None:
+        failures: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
         async with running() as world:
             for part in (b"", b"GET", b"POST /tapi HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nnonce"):
                 _, writer = await asyncio.open_connection("127.0.0.1", world.port)
@@ -144,6 +146,7 @@ def test_a_client_that_goes_in_the_middle_is_forgotten() -> None:
                     break
                 await asyncio.sleep(0.01)
             assert not world.server._connections
+        assert not failures
 
     asyncio.run(scenario())
 

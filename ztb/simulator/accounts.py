@@ -125,6 +125,12 @@ class Purse:
         if bill is not None:
             self._set_held(order, bill, 0)
 
+    def check_covered(self, owner: str) -> None:
+        """What working orders hold is there. Between the orders of one batch it need not be, so ask after the batch."""
+        account = self.accounts[owner]
+        for currency, held in account.held.items():
+            assert 0 <= held <= account.balances.get(currency, 0), (owner, currency)
+
     def settle(self, match: Match) -> dict[int, int]:
         """Move base and quote of one match; returns the fee of each of our orders in it by order id."""
         notional = self.instrument.notional(match.price, match.lots)
@@ -169,4 +175,3 @@ class Purse:
         currency = self.units.quote if order.side == BUY else self.units.base
         account.held[currency] = account.held.get(currency, 0) - bill.held + needed
         bill.held = needed
-        assert 0 <= account.held[currency] <= account.balances.get(currency, 0), (account.key, currency)

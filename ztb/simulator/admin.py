@@ -85,6 +85,7 @@ class Admin:
                 "nonsense": market.nonsense,
             },
             "requests": dict(self._record.requests),
+            "rate_refusals": {kind: self._record.rate_refusals[kind] for kind in ("public", "private")},
             "streams": self._streams(),
             "accounts": len(exchange.purse.accounts),
             "moods": self._moods.active(),

@@ -86,6 +86,7 @@ class Exchange:
         if order.remaining:
             account.orders[order.order_id] = order
             self.purse.hold(order)
+            self.purse.check_covered(account.key)
         return PlaceResult(order, order.lots - order.remaining)
 
     def cancel(self, account: Account, order_id: int) -> Order | None:
@@ -105,14 +106,16 @@ class Exchange:
             self.prints.add(Print(trade_id, ts_ns, match.price, match.lots, match.taker_side))
             self._write_fills(trade_id, ts_ns, match, fees)
         # Only when everything is paid: an order may stand in several matches of one batch.
-        for order in {id(order): order for match in matches for order in (match.taker, match.maker)}.values():
-            if order is None:
-                continue
+        pairs = ((match.taker, match.maker) for match in matches)
+        touched = {order.order_id: order for pair in pairs for order in pair if order is not None}
+        for order in touched.values():
             if not order.remaining:
                 self.purse.release(order)
                 self.purse.accounts[order.owner].orders.pop(order.order_id, None)
             elif order.order_id in self.purse.accounts[order.owner].orders:
                 self.purse.hold(order)
+        for owner in {order.owner: None for order in touched.values()}:
+            self.purse.check_covered(owner)
 
     def _write_fills(self, trade_id: int, ts_ns: int, match: Match, fees: dict[int, int]) -> None:
         taker, maker = match.taker, match.maker

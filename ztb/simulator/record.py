@@ -38,6 +38,8 @@ class Record:
         self.calls: Final[deque[Call]] = deque(maxlen=RECORD_CALLS_MAX)
         self.requests: Final[Counter[str]] = Counter()
         """Every authenticated request, and refused ones, by method or refusal."""
+        self.rate_refusals: Final[Counter[str]] = Counter()
+        """Requests refused because they came too fast, by ``public`` and ``private``."""
         self._sequence = 0
 
     @property

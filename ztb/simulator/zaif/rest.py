@@ -11,6 +11,7 @@ from ztb.simulator.exchange import Exchange
 from ztb.simulator.limits import PUBLIC_DEPTH_MAX, PUBLIC_TRADES_MAX
 from ztb.simulator.moods import Moods
 from ztb.simulator.rate_window import RateWindows, Window
+from ztb.simulator.record import Record
 from ztb.simulator.zaif import errors
 from ztb.simulator.zaif.rules import CURRENCIES, ZaifRules
 from ztb.simulator.zaif.shapes import Shapes
@@ -24,10 +25,11 @@ _MEMBERS_MADE_NULL: Final = ("last", "high", "low", "vwap", "bid", "ask")
 class PublicRest:
     """Answers for anybody, within the documented ten requests a second."""
 
-    def __init__(self, exchange: Exchange, shapes: Shapes, moods: Moods, rules: ZaifRules) -> None:
+    def __init__(self, exchange: Exchange, shapes: Shapes, moods: Moods, record: Record, rules: ZaifRules) -> None:
         self._exchange = exchange
         self._shapes = shapes
         self._moods = moods
+        self._record = record
         self._rules = rules
         self._windows = RateWindows()
 
@@ -36,6 +38,7 @@ class PublicRest:
         if not request.path.startswith(PREFIX) or request.method != "GET" or len(parts) != 2 or not all(parts):
             return html(errors.not_found_page(), status=404)
         if not self._admit(request):
+            self._record.rate_refusals["public"] += 1
             status = self._rules.public_refusal_status
             return html(errors.refused_page(status), status=status)
         try:

@@ -71,6 +71,7 @@ class Tapi:
             answer = {"success": 1, "return": self._carry_out(signed, call)}
         except errors.Refusal as refusal:
             call.result = refusal.text
+            self._record.rate_refusals["private"] += refusal.text == errors.RATE
             return self._reply({"success": 0, "error": refusal.text}, signed.method)
         return self._accident(signed.method, call) or self._reply(answer, signed.method)
 

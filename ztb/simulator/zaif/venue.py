@@ -24,7 +24,7 @@ class ZaifVenue:
         self._exchange = exchange
         self._moods = moods
         self._shapes = Shapes(exchange)
-        self._rest = PublicRest(exchange, self._shapes, moods, self._rules)
+        self._rest = PublicRest(exchange, self._shapes, moods, record, self._rules)
         self._tapi = tapi.Tapi(exchange, self._shapes, moods, record, self._rules)
         self._frames = stream.FrameSource(exchange, self._shapes)
 
