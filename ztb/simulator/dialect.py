@@ -126,4 +126,5 @@ class Address:
     text: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", f"{self.host}:{self.port}")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        object.__setattr__(self, "text", f"{host}:{self.port}")
