@@ -117,7 +117,7 @@ def test_a_cut_tape_is_refused_then_read_as_far_as_it_goes(tmp_path: Path, capsy
         assert code == 2
         assert out == ""
         assert f"ztb: error: {tape}: byte {tape.stat().st_size}: the tape has no end" in err
-        assert "remedy: copy the file again, or read what is complete with --allow-cut" in err
+        assert "remedy: copy the file again; `ztb tape info --allow-cut` shows what is complete" in err
         assert "Traceback" not in err
     code, info = run_json(capsys, "tape", "info", tape, "--allow-cut")
     assert (code, info["data"]["complete"]) == (0, False)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from ztb.cli.options import add_profile_options, profile_from
 from ztb.cli.result import Result, Subparsers
 from ztb.host import schema
 from ztb.host.profile import Profile
 
+EPILOG: Final = """\
+examples:
+  ztb config show                                        every value of the profile demo, and its source
+  ztb config check --profile demo --set limits.position_max=0.02
+  ztb config keys                                        every key with its meaning, range and default
+"""
+
 
 def register(subparsers: Subparsers) -> None:
     """Adds ``ztb config show|check|keys``."""
-    parser = subparsers.add_parser("config", help="show and check profiles")
+    parser = subparsers.add_parser(
+        "config",
+        help="show and check profiles",
+        description="What holds in the end and where it came from, whether it is sound, and which keys there are.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     show = verbs.add_parser("show", help="every effective value and its source")
     check = verbs.add_parser("check", help="whether the profile is sound; exit code 78 if not")

@@ -36,6 +36,8 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
 }
 """One line for each noun, in the order of ``ztb --help``."""
 
+_UNKNOWN: Final = "unrecognized arguments: "
+"""How argparse begins its complaint."""
 EXIT_INTERNAL: Final = 70
 EXIT_OUTPUT: Final = 74
 EXIT_INTERRUPTED: Final = 130
@@ -61,7 +63,24 @@ class Parser(argparse.ArgumentParser):
         common.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help="say more")
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}", remedy=f"see `{self.prog} --help`")
+        hint = self._hint(message)
+        raise UsageError(f"{self.prog}: {message}", remedy=f"{hint}see `{self.prog} --help`")
+
+    def _hint(self, message: str) -> str:
+        """The option that was meant, where one looks like the first that is unknown."""
+        unknown = next((word for word in message.partition(_UNKNOWN)[2].split() if word.startswith("--")), "")
+        near = difflib.get_close_matches(unknown.partition("=")[0], sorted(_options(self)), n=1)
+        return f"did you mean {near[0]}? " if near else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """The long options of a parser and of those below it. Only the noun that was asked for is complete."""
+    found: set[str] = set()
+    for action in parser._actions:
+        found.update(option for option in action.option_strings if option.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            found.update(*map(_options, action.choices.values()))
+    return found
 
 
 def build_parser(noun: str | None) -> argparse.ArgumentParser:

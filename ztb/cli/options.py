@@ -31,6 +31,15 @@ def add_state_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep journal and checkpoints in DIR")
 
 
+def tape_file(text: str) -> Path:
+    """A file, or else the tape of this name that comes with ztb; for ``type=``."""
+    from ztb.store.tape import DEMO_TAPE  # and with it the readers of tapes
+
+    path = Path(text)
+    bundled = DEMO_TAPE.parent / text
+    return bundled if path.name == text and not path.exists() and bundled.exists() else path
+
+
 def profile_from(args: argparse.Namespace) -> LoadedProfile:
     """The profile that the options of ``add_profile_options`` ask for; ConfigError or UsageError if it is not sound."""
     from ztb.host.config import load_profile  # pydantic takes longer to import than many commands take to run

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ztb.cli.options import add_profile_options, profile_from
+from ztb.cli.options import add_profile_options, profile_from, tape_file
 from ztb.cli.progress import progress
 from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError
@@ -15,7 +15,6 @@ from ztb.core.instrument import Instrument
 from ztb.host.config import LoadedProfile
 from ztb.reports.replay_report import Latency, ReplayReport
 from ztb.reports.run_recorder import RunRecorder
-from ztb.service.foreground import BUNDLED_TAPES
 from ztb.service.replay import Replayed, ReplayOptions, replay, to_dict
 from ztb.store.tape import DEMO_TAPE, TapeReader
 
@@ -42,7 +41,7 @@ def register(subparsers: Subparsers) -> None:
     )
     add_profile_options(parser)
     add = parser.add_argument
-    add("--tape", default=DEMO_TAPE.name, metavar="FILE", help="a tape, or the name of a bundled one")
+    add("--tape", type=tape_file, default=DEMO_TAPE, metavar="FILE", help="a tape, or the name of a bundled one")
     add("--policy", default="", metavar="NAME", help="a policy with its defaults, instead of the profile's")
     add("--out", type=Path, metavar="DIR", help="write report, chart and figures into DIR")
     add("--journal", choices=("memory", "durable"), default="memory", help="durable: keep it in DIR/journal.db")
@@ -111,12 +110,10 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
         raise UsageError(f"--latency-ms is {args.latency_ms}", remedy="a number from 0 to 60000")
     if args.kill_at is not None and not 0 <= args.kill_at <= 100:
         raise UsageError(f"--kill-at is {args.kill_at}", remedy="a percentage from 0 to 100")
-    path = Path(args.tape)
-    bundled = BUNDLED_TAPES / args.tape
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
     return ReplayOptions(
-        tape=bundled if path.name == args.tape and not path.exists() and bundled.exists() else path,
+        tape=args.tape,
         policy=args.policy,
         out=args.out,
         durable=args.journal == "durable",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from ztb.cli.options import tape_file
 from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError
 from ztb.host.clock import HostClock
@@ -16,7 +17,6 @@ from ztb.simulator.process import VENUES, SimulatorOptions, build, serve
 from ztb.simulator.zaif.rules import ZaifRules
 from ztb.store.tape import TapeReader
 
-_BUNDLED: Final = Path(__file__).resolve().parent.parent / "data"
 _SECOND_NS: Final = 1_000_000_000
 SCALE_MAX: Final = 10_000.0
 
@@ -44,7 +44,13 @@ def register(subparsers: Subparsers) -> None:
     )
     add = parser.add_argument
     add("--venue", required=True, choices=tuple(VENUES), help="whose protocol to speak")
-    add("--tape", required=True, metavar="FILE", help="recorded market data, or the name of a bundled tape")
+    add(
+        "--tape",
+        required=True,
+        type=tape_file,
+        metavar="FILE",
+        help="recorded market data, or the name of a bundled tape",
+    )
     add("--listen", required=True, metavar="HOST:PORT", help="a loopback address; port 0 takes any free one")
     add("--accounts", required=True, type=Path, metavar="FILE.toml", help="API keys, secrets and balances")
     add("--time-scale", type=float, default=1.0, metavar="N", help="run N times as fast as the wall (default 1)")
@@ -65,7 +71,8 @@ def run(args: argparse.Namespace) -> Result:
     """Serve until SIGTERM or SIGINT."""
     if not 0 < args.time_scale <= SCALE_MAX:
         raise UsageError(f"--time-scale is {args.time_scale}", remedy=f"a number above 0, at most {SCALE_MAX:.0f}")
-    reader = TapeReader(_tape_path(args.tape))
+    reader = TapeReader(args.tape)
+    reader.check_blocks()
     server = build(
         _options(args),
         instrument=reader.meta.instrument,
@@ -114,10 +121,3 @@ def listen_address(text: str) -> tuple[str, int]:
     if not colon or not (port.isascii() and port.isdigit()) or not 0 <= int(port) <= 65_535:
         raise UsageError(f"--listen is {text!r}", remedy="write HOST:PORT, for example 127.0.0.1:8080")
     return host.strip("[]"), int(port)
-
-
-def _tape_path(text: str) -> Path:
-    """A file, or else the bundled tape of this name."""
-    path = Path(text)
-    bundled = _BUNDLED / text
-    return bundled if not path.exists() and path.name == text and bundled.exists() else path

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
+from ztb.cli.options import tape_file
 from ztb.cli.progress import progress
 from ztb.cli.result import Result, Subparsers
 from ztb.cli.tape_options import add_recording_options, recording_from, up_to
@@ -25,6 +26,11 @@ MS: Final = 1_000_000
 SECOND: Final = 1_000_000_000
 EXIT_FINDINGS: Final = 3
 
+EXAMPLES: Final = """examples:
+  ztb tape info demo-btc_jpy.tape              the tape that comes with ztb
+  ztb tape import --format trades-csv ticks.csv --out ticks.tape
+  ztb tape check ticks.tape
+Each verb has more of them: `ztb tape import --help`."""
 IMPORT_EXAMPLES: Final = """examples:
   ztb tape import --format trades-csv ticks.csv --out ticks.tape
   ztb tape import --format binance-jsonl day1.jsonl.gz day2.jsonl.gz --out btcusdt.tape
@@ -42,16 +48,22 @@ Exit code: 0 nothing found, 2 unreadable, 3 findings."""
 
 def register(subparsers: Subparsers) -> None:
     """Adds ``ztb tape import|info|check``."""
-    parser = subparsers.add_parser("tape", help="recorded market data: import, info, check")
+    parser = subparsers.add_parser(
+        "tape",
+        help="recorded market data: import, info, check",
+        description="Make tapes of recorded market data, tell what is on one, and find what is wrong with the data.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     _register_import(verbs)
     raw = argparse.RawDescriptionHelpFormatter
     info = verbs.add_parser("info", help="what is on a tape", epilog=INFO_EXAMPLES, formatter_class=raw)
-    info.add_argument("file", type=Path, metavar="FILE")
+    info.add_argument("file", type=tape_file, metavar="FILE", help="a tape, or the name of a bundled one")
     check = verbs.add_parser(
         "check", help="gaps, duplicates, disorder, wrong clocks and prices", epilog=CHECK_EXAMPLES, formatter_class=raw
     )
-    check.add_argument("file", type=Path, metavar="FILE", help="a tape, or a recording that could become one")
+    check.add_argument("file", type=tape_file, metavar="FILE", help="a tape, or a recording that could become one")
     check.add_argument("--gap", type=up_to(10**9), default=60, metavar="SECONDS", help="longest pause (default: 60)")
     check.add_argument(
         "--offset-ms", type=up_to(10**9), default=500, metavar="MS", help="largest clock offset (default: 500)"

@@ -42,7 +42,7 @@ BLOCK_BYTES_MAX: Final = 8 << 20
 """Of one block, packed or unpacked."""
 
 RECORD_AGAIN: Final = "copy or record the file again"
-READ_COMPLETE_PART: Final = "copy the file again, or read what is complete with --allow-cut"
+READ_COMPLETE_PART: Final = "copy the file again; `ztb tape info --allow-cut` shows what is complete"
 
 
 @dataclass(frozen=True, slots=True)
