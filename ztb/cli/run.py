@@ -7,8 +7,6 @@ import math
 from pathlib import Path
 from typing import Final
 
-import uvloop
-
 from ztb.cli.options import add_profile_options, add_state_option, profile_from
 from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError
@@ -72,5 +70,5 @@ def run(args: argparse.Namespace) -> Result:
         observe=args.observe,
         simulator_url=args.simulator_url,
     )
-    uvloop.run(run_trader(loaded, options))
+    run_trader(loaded, options)
     return Result(data={"profile": loaded.name, "stopped": True}, text="")

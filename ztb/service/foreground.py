@@ -7,21 +7,28 @@ below the profile's. A trader that shall find its state again needs an exchange 
 from __future__ import annotations
 
 import os
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
+import uvloop
+
 from ztb.core.error import ConfigError
-from ztb.host.child import SimulatorProcess, make_account, start_simulator
+from ztb.host.child import make_account, start_simulator
 from ztb.host.clock import HostClock
 from ztb.host.config import LoadedProfile
 from ztb.host.log import get_log
 from ztb.host.paths import make_private
 from ztb.host.secrets import load_credential
+from ztb.policies.registry import load_policy
 from ztb.service.link import Keys
-from ztb.service.session import Session, SessionOptions
+from ztb.service.session import STOP_SIGNALS, Session
+from ztb.service.setting import SessionOptions, Setting
 
 BUNDLED_TAPES: Final = Path(__file__).resolve().parent.parent / "data"
 DEMO_BASE_BALANCE: Final = "1.0"
@@ -43,7 +50,28 @@ class RunOptions:
     """A running built-in exchange; "": start one where the profile asks for it."""
 
 
-async def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str] = os.environ) -> None:
+class StoppedEarly(BaseException):
+    """A stop signal before the session listens; like KeyboardInterrupt it is no error that anybody may handle."""
+
+
+@dataclass
+class EarlySignals:
+    """What came before the session listened by itself."""
+
+    is_killed: bool = False
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """Where the trader trades, and with which keys (None: there is no way to send)."""
+
+    state_dir: Path
+    rest_url: str
+    stream_url: str
+    keys: Keys | None
+
+
+def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str] = os.environ) -> None:
     """Returns after an orderly stop; raises what ended the session otherwise."""
     profile = loaded.profile
     if profile.mode.stop_policy == "flatten":
@@ -51,9 +79,61 @@ async def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[st
             "mode.stop_policy is flatten, which this version cannot do yet", remedy="use cancel, or leave"
         )
     clock = HostClock(options.time_scale, options.epoch_ns)
-    killed = environ.get("ZTB_KILL", "") == "1"
+    try:
+        with _early_signals() as early:
+            policy = load_policy(profile.policy.name, profile.policy.parameters)
+            with _exchange(loaded, options, clock, environ) as exchange:
+                session = SessionOptions(
+                    state_dir=exchange.state_dir,
+                    runtime_dir=make_private(options.runtime_dir),
+                    rest_url=exchange.rest_url,
+                    stream_url=exchange.stream_url,
+                    keys=exchange.keys,
+                    mode=_mode(loaded, exchange.keys),
+                    start_killed=early.is_killed or environ.get("ZTB_KILL", "") == "1",
+                )
+                setting = Setting(loaded, session, clock, policy)
+                try:
+                    uvloop.run(Session(setting).run())
+                finally:
+                    _ignore_signals()
+    except StoppedEarly:
+        log.event("stopped", "before anything had begun")
+
+
+@contextmanager
+def _early_signals() -> Iterator[EarlySignals]:
+    """Until the session listens: a stop ends the start where it is, SIGUSR1 is a kill that the session starts with."""
+    early = EarlySignals()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise StoppedEarly
+
+    def kill(number: int, frame: FrameType | None) -> None:
+        early.is_killed = True
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+    signal.signal(signal.SIGUSR1, kill)
+    yield early
+
+
+def _ignore_signals() -> None:
+    """The stop is under way; whoever asks again gets no other one."""
+    for number in (*STOP_SIGNALS, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _exchange(
+    loaded: LoadedProfile, options: RunOptions, clock: HostClock, environ: Mapping[str, str]
+) -> Iterator[_Exchange]:
+    """The venue of the profile, a running built-in exchange, or a new one that ends with the trader."""
+    profile = loaded.profile
+    is_armed = profile.armed and not options.observe
     if profile.venue.simulator and not options.simulator_url:
-        await _run_with_exchange(loaded, options, clock, killed=killed)
+        with _own_exchange(loaded, options, clock, is_armed=is_armed) as exchange:
+            yield exchange
         return
     rest_url, stream_url = profile.venue.rest_url, profile.venue.stream_url
     if options.simulator_url:
@@ -63,53 +143,33 @@ async def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[st
                 remedy="use a profile with venue.simulator = true",
             )
         rest_url, stream_url = options.simulator_url, _stream_url(options.simulator_url)
-    keys = None if options.observe or not profile.armed else credentials(loaded, environ)
-    session = SessionOptions(
-        state_dir=make_private(options.state_dir),
-        runtime_dir=make_private(options.runtime_dir),
-        rest_url=rest_url,
-        stream_url=stream_url,
-        keys=keys,
-        mode=_mode(loaded, keys),
-        start_killed=killed,
-    )
-    await Session(loaded, session, clock).run()
+    keys = credentials(loaded, environ) if is_armed else None
+    yield _Exchange(make_private(options.state_dir), rest_url, stream_url, keys)
 
 
-async def _run_with_exchange(loaded: LoadedProfile, options: RunOptions, clock: HostClock, *, killed: bool) -> None:
+@contextmanager
+def _own_exchange(
+    loaded: LoadedProfile, options: RunOptions, clock: HostClock, *, is_armed: bool
+) -> Iterator[_Exchange]:
     profile = loaded.profile
     name = time.strftime("exchange-%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.getpid()}"
     state_dir = make_private(make_private(options.state_dir) / name)
-    quote = profile.venue.instrument.partition("_")[2]
-    base = profile.venue.instrument.partition("_")[0]
+    base, _, quote = profile.venue.instrument.partition("_")
     account = make_account(state_dir, balances={quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE})
-    exchange = _start_exchange(loaded, account.accounts_file, clock)
-    log.event("exchange_started", "the built-in exchange, on its own tape", url=exchange.url, state=str(state_dir))
-    try:
-        keys = None if options.observe or not profile.armed else Keys(account.key, account.secret)
-        session = SessionOptions(
-            state_dir=state_dir,
-            runtime_dir=make_private(options.runtime_dir),
-            rest_url=exchange.url,
-            stream_url=_stream_url(exchange.url),
-            keys=keys,
-            mode=_mode(loaded, keys),
-            start_killed=killed,
-        )
-        await Session(loaded, session, clock).run()
-    finally:
-        exchange.stop()
-
-
-def _start_exchange(loaded: LoadedProfile, accounts: Path, clock: HostClock) -> SimulatorProcess:
-    return start_simulator(
-        venue=loaded.profile.venue.name,
+    process = start_simulator(
+        venue=profile.venue.name,
         tape=tape_path(loaded),
-        accounts=accounts,
+        accounts=account.accounts_file,
         time_scale=clock.scale,
         epoch_ns=clock.epoch_ns,
-        errors=accounts.with_name("simulator.log"),
+        errors=state_dir / "simulator.log",
     )
+    log.event("exchange_started", "the built-in exchange, on its own tape", url=process.url, state=str(state_dir))
+    try:
+        keys = Keys(account.key, account.secret) if is_armed else None
+        yield _Exchange(state_dir, process.url, _stream_url(process.url), keys)
+    finally:
+        process.stop()
 
 
 def tape_path(loaded: LoadedProfile) -> Path:

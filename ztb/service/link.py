@@ -39,8 +39,13 @@ class Keys:
 class VenueLink:
     """One venue, one instrument. ``close`` lets go of sockets and of the key."""
 
-    def __init__(self, *, rest_url: str, stream_url: str, symbol: str, clock: Clock) -> None:
+    def __init__(self, *, rest_url: str, stream_url: str, symbol: str, fee_currency: str, clock: Clock) -> None:
+        """``fee_currency``: in which the venue takes its fees; base or quote of ``symbol``, else ConfigError."""
+        base, _, quote = symbol.partition("_")
+        if fee_currency not in (base, quote):
+            raise ConfigError(f"venue.fee_currency is {fee_currency}", remedy=f"use {quote}, or {base}, for {symbol}")
         self._symbol = symbol
+        self._fee_in_base = fee_currency == base
         self._stream_url = stream_url
         self._clock = clock
         self._transport = Transport(rest_url)
@@ -75,12 +80,9 @@ class VenueLink:
             limiter=self._limiter,
             clock=self._clock,
             instruments={instrument.symbol: instrument},
+            fee_in_base=self._fee_in_base,
             at_wire=at_wire,
         )
-
-    def head_rooms(self) -> dict[str, int]:
-        """Free calls of each method within our own limits."""
-        return self._limiter.head_rooms()
 
     async def close(self) -> None:
         """Close every socket; another process may use the key again."""

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from ztb.core.command import Command, Notify, Place
+from ztb.core.error import InvariantBroken
 from ztb.core.event import (
     Depth,
     Event,
@@ -43,6 +44,8 @@ TIMERS: Final = "timers"
 """Kind of a record that holds the time stamps of many timer events."""
 ROWS_FLUSH: Final = 4_096
 TIMERS_FLUSH: Final = 64
+FLUSH_NS: Final = 1_000_000_000
+"""A process that is killed loses at most so much of what was decided without an order."""
 EVENTS_PER_TURN: Final = 256
 """After this many events the asyncio loop gets its turn, so that answers and signals are not starved."""
 
@@ -71,6 +74,12 @@ class MarketRecorder(Protocol):
         ...
 
 
+def no_way_out(command: Command) -> None:
+    """How commands are carried out in live-lite: cancels and look-ups have nothing to act on, orders are a defect."""
+    if isinstance(command, Place):
+        raise InvariantBroken("an order was decided where there is no way to send")
+
+
 class EngineLoop:
     """Feeds the engine and carries out what it says."""
 
@@ -81,19 +90,26 @@ class EngineLoop:
         inbox: Inbox,
         journal: Journal,
         recorder: MarketRecorder,
-        submit: Callable[[Command], None],
         meter: Meter,
         progress: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
-        """``progress`` is called after each turn: it feeds the watchdog, from this loop and from nowhere else."""
+        """``progress`` is called after each turn: it feeds the watchdog, from this loop and from nowhere else.
+
+        ``on_failure`` is called at once when the engine, or the journal under it, fails; the loop has ended then.
+        """
         self._engine = engine
         self._inbox = inbox
         self._journal = journal
         self._recorder = recorder
-        self._submit = submit
         self._meter = meter
         self._progress = progress
+        self._on_failure = on_failure
         self._timers: list[int] = []
+        self._flushed_ns = 0
+        self.submit: Callable[[Command], None] = no_way_out
+        """Carries out a command; as it is made, the loop has no way to send anything."""
+        self.has_failed = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -108,14 +124,29 @@ class EngineLoop:
             self._progress()
             await asyncio.sleep(0)
 
+    def handle_now(self, event: Event) -> None:
+        """Stamp an event and handle it before this call returns, past the inbox: what must be on record first."""
+        self._inbox.stamp_now(event)
+        self.handle(event, time.perf_counter_ns())
+
     def handle(self, event: Event, arrived_ns: int) -> None:
-        """One event, all the way: step, record, act."""
-        meter = self._meter
+        """One event, all the way: step, record, act. After a failure the state is not to be believed any more."""
+        if self.has_failed:
+            raise InvariantBroken("the engine has failed before; it takes no more events")
+        try:
+            self._handle(event)
+        except BaseException as error:
+            self.has_failed = True
+            self._on_failure(error)
+            raise
+        self._meter.step.add(time.perf_counter_ns() - arrived_ns)
+
+    def _handle(self, event: Event) -> None:
         kind = type(event)
         if kind in _MARKET:
             assert isinstance(event, Trade | Quote | Depth)
             self._recorder.add(event)
-            meter.market_events += 1
+            self._meter.market_events += 1
         elif kind is Timer:
             self._timers.append(event.ts_ns)
         else:
@@ -124,12 +155,12 @@ class EngineLoop:
         commands = self._engine.step(event)
         if commands:
             self._act(event.ts_ns, commands)
-        elif self._engine.decision_count >= ROWS_FLUSH or len(self._timers) >= TIMERS_FLUSH:
+        elif self._is_flush_due(event.ts_ns, is_timer=kind is Timer):
             self.flush()
-        meter.step.add(time.perf_counter_ns() - arrived_ns)
 
     def flush(self) -> None:
         """Record the decisions and timers since the last time."""
+        self._flushed_ns = self._engine.state.now_ns
         rows = self._engine.take_decisions()
         if rows:
             self._meter.decisions += len(rows)
@@ -138,6 +169,11 @@ class EngineLoop:
         if self._timers:
             self._journal.append(self._timers[-1], TIMERS, msgspec.json.encode(self._timers))
             self._timers = []
+
+    def _is_flush_due(self, ts_ns: int, *, is_timer: bool) -> bool:
+        if is_timer and ts_ns - self._flushed_ns >= FLUSH_NS:
+            return True
+        return self._engine.decision_count >= ROWS_FLUSH or len(self._timers) >= TIMERS_FLUSH
 
     def _act(self, ts_ns: int, commands: Sequence[Command]) -> None:
         self.flush()
@@ -150,7 +186,7 @@ class EngineLoop:
             if isinstance(command, Notify):
                 self._tell(command)
             else:
-                self._submit(command)
+                self.submit(command)
 
     def _count(self, event: Event) -> None:
         match event:

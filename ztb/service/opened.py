@@ -15,6 +15,7 @@ from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import Instrument
 from ztb.core.state import State
 from ztb.host.log import get_log
+from ztb.host.paths import make_private
 from ztb.service.recovery import recover
 from ztb.store.checkpoint import CheckpointStore
 from ztb.store.database import JOURNAL_NAME
@@ -58,8 +59,11 @@ class OpenedStore:
         checkpoints = CheckpointStore(self.journal.database)
         found = checkpoints.latest()
         after_seq = found.seq if found is not None else 0
-        snapshot: dict[str, Any] | None = found.snapshot["engine"] if found is not None else None
-        cursor: str | None = found.snapshot["cursor"] if found is not None else None
+        plain: dict[str, Any] = found.snapshot if found is not None else {}
+        snapshot: dict[str, Any] | None = plain.get("engine")
+        cursor: str | None = plain.get("cursor")
+        if found is not None and not (isinstance(snapshot, dict) and isinstance(cursor, str)):
+            raise StoreCorrupt(f"{self.directory / JOURNAL_NAME}: checkpoint {found.id} is not one of a trader")
         for record in self.journal.read(after_seq, {CURSOR}):
             cursor = self._cursor_of(record.body)
         folded = recover(state, snapshot, self.journal.read(after_seq))
@@ -74,8 +78,7 @@ class OpenedStore:
 
     def tape(self, instrument: Instrument, *, started_ns: int, source: str) -> SessionTape:
         """A new tape for the market of this session."""
-        directory = self.directory / TAPES_DIRECTORY
-        directory.mkdir(mode=0o700, exist_ok=True)
+        directory = make_private(self.directory / TAPES_DIRECTORY)
         return SessionTape(directory / f"session-{started_ns}.tape", TapeMeta(instrument, source=source))
 
     def close(self) -> None:
@@ -89,7 +92,11 @@ class SessionTape:
 
     def __init__(self, path: Path, meta: TapeMeta) -> None:
         self.name = path.name
-        self._writer: TapeWriter | None = TapeWriter(path, meta, live=True, level=1)
+        self._writer: TapeWriter | None = None
+        try:
+            self._writer = TapeWriter(path, meta, live=True, level=1)
+        except ZtbError as error:
+            self._give_up(error)
 
     def add(self, event: Trade | Quote | Depth) -> None:
         """Take one market event."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from ztb.core.command import Cancel, Command, LookUp, Place
-from ztb.core.error import GateClosed, StoreError, Throttled, UnknownFate, VenueError
+from ztb.core.error import GateClosed, InvariantBroken, StoreError, Throttled, UnknownFate, VenueError
 from ztb.core.event import (
     CancelFailed,
     Event,
@@ -23,13 +23,20 @@ from ztb.core.event import (
 )
 from ztb.core.state import State
 from ztb.host.log import get_log
+from ztb.service.gate import STOPPING, STORE_FAILED, WireGate
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.venues.polling import PollingTracker
 from ztb.venues.port import Account
 
-UNDER_WAY_MAX: Final = 256
-"""Commands being carried out at one time; the limits on orders keep it far lower."""
+UNDER_WAY_MAX: Final = 512
+"""Commands being carried out at one time: of each order at most its placing, one cancel and one look-up."""
+NOT_ACKNOWLEDGED: Final = "not_acknowledged"
+"""Reason of a cancel that cannot be sent, because the venue has not told its name of the order yet."""
+ABANDON_WALL_S: Final = 1.0
+"""So long an order may be without an answer while others are to be cancelled because of a kill or a stop."""
+URGENT_REASONS: Final = frozenset({"killed", "stopping"})
+TEXT_LENGTH_MAX: Final = 300
 
 log = get_log("outbox")
 
@@ -51,28 +58,44 @@ class Outbox:
         account: Account,
         tracker: PollingTracker,
         journal: Durable,
+        gate: WireGate,
         inbox: Inbox,
         state: State,
         meter: Meter,
+        on_failure: Callable[[BaseException], None],
     ) -> None:
+        """``on_failure`` is told of what must never happen here; the session ends then."""
         self._account = account
         self._tracker = tracker
         self._journal = journal
+        self._gate = gate
         self._inbox = inbox
         self._state = state
         self._meter = meter
+        self._on_failure = on_failure
         self._under_way: set[asyncio.Task[None]] = set()
+        self._placing: dict[asyncio.Task[None], float] = {}
+        self._cancelling: set[str] = set()
         self._looked_up: set[str] = set()
+        self._is_closed = False
 
     def submit(self, command: Command) -> None:
-        """Begin to carry out ``command``; its outcome comes as events."""
+        """Begin to carry out ``command``; its outcome comes as events. After ``close`` nothing is begun any more."""
+        if self._is_closed:
+            return
         match command:
             case Place():
                 # Watched before it is sent: a fill may be told before the answer to the order is.
                 self._tracker.watch(command)
-                self._start(self._place(command))
+                task = self._start(self._place(command))
+                self._placing[task] = time.monotonic()
+                task.add_done_callback(self._placing.pop)
             case Cancel():
-                self._start(self._cancel(command))
+                if command.client_id not in self._cancelling:
+                    self._cancelling.add(command.client_id)
+                    self._start(self._cancel(command))
+                if command.reason in URGENT_REASONS and self._placing:
+                    asyncio.get_running_loop().call_later(ABANDON_WALL_S, self._abandon)
             case LookUp():
                 if command.client_id not in self._looked_up:
                     self._looked_up.add(command.client_id)
@@ -84,72 +107,103 @@ class Outbox:
         return not self._under_way
 
     async def close(self) -> None:
-        """Wait for nothing any more; what was under way is unknown at the next start."""
+        """Wait for nothing any more: orders under way are told as unknown, and looked up at the next start."""
+        self._is_closed = True
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        assert len(self._under_way) < UNDER_WAY_MAX, "more commands under way than the limits on orders allow"
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            work.close()
+            raise InvariantBroken(f"{UNDER_WAY_MAX} commands are under way: more than the limits on orders allow")
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._meter.errors += 1
-            log.error("outbox_failed", repr(task.exception()))
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_failure(error)
+
+    def _abandon(self) -> None:
+        """Give up orders whose answer does not come: private calls go one by one, and cancels wait behind them."""
+        latest = time.monotonic() - ABANDON_WALL_S
+        for task, started in self._placing.items():
+            if started <= latest:
+                task.cancel()
 
     async def _place(self, place: Place) -> None:
-        client_id = place.client_id
         try:
             await self._journal.durable()
         except StoreError as error:
-            self._tell(OrderRejected(0, client_id, "store_failed", error.message))
-            self._tracker.forget(client_id)
+            self._refused(place, STORE_FAILED, error.message)
             return
-        self._tell(OrderDurable(0, client_id))
+        except asyncio.CancelledError:
+            self._refused(place, STOPPING, "the disk did not answer in time")
+            raise
+        self._tell(OrderDurable(0, place.client_id))
+        try:
+            await self._send(place)
+        except StoreError as error:
+            # The nonce, or the record that the order is about to leave, could not be kept: so it did not leave.
+            self._refused(place, STORE_FAILED, error.message)
+            raise
+        except asyncio.CancelledError:
+            self._unknown(place, "nobody waits for the answer any more")
+            raise
+        except Exception as error:
+            self._unknown(place, repr(error))
+            raise
+
+    async def _send(self, place: Place) -> None:
+        """Once; the answer, its lack or a refusal becomes an event."""
         started_ns = time.perf_counter_ns()
         try:
+            # The adapter asks again at the wire; here nothing is used up yet, no nonce and no place within the limits.
+            self._gate.check(reduce_only=place.reduce_only)
             placed = await self._account.place(place)
         except UnknownFate as error:
-            self._meter.orders_unknown += 1
-            self._tell(OrderUnknown(0, client_id, str(error)[:300]))
+            self._unknown(place, str(error))
         except VenueError as error:
-            self._refused(place, error)
+            if isinstance(error, Throttled):
+                self._meter.orders_throttled += 1
+            elif not isinstance(error, GateClosed):
+                self._meter.orders_rejected += 1
+            self._refused(place, error.code or error.kind, error.message, kind=error.kind)
         else:
             self._meter.orders_placed += 1
             self._meter.place.add(time.perf_counter_ns() - started_ns)
-            self._tracker.note_placed(client_id, placed)
-            self._tell(OrderAccepted(0, client_id, placed.venue_id))
+            self._tracker.note_placed(place.client_id, placed)
+            self._tell(OrderAccepted(0, place.client_id, placed.venue_id))
 
-    def _refused(self, place: Place, error: VenueError) -> None:
-        """Definitely not done: the venue's no, a rate limit, no connection, or our own gate."""
+    def _refused(self, place: Place, code: str, text: str, *, kind: str = "store") -> None:
+        """Definitely not done: the venue's no, a rate limit, no connection, our own gate, or our disk."""
         self._tracker.forget(place.client_id)
-        if isinstance(error, Throttled):
-            self._meter.orders_throttled += 1
-        elif not isinstance(error, GateClosed):
-            self._meter.orders_rejected += 1
-        log.warning("order_refused", error.message, order=place.client_id, code=error.code, kind=error.kind)
-        self._tell(OrderRejected(0, place.client_id, error.code or error.kind, error.message[:300]))
+        log.warning("order_refused", text, order=place.client_id, code=code, kind=kind)
+        self._tell(OrderRejected(0, place.client_id, code, text[:TEXT_LENGTH_MAX]))
+
+    def _unknown(self, place: Place, why: str) -> None:
+        self._meter.orders_unknown += 1
+        self._tell(OrderUnknown(0, place.client_id, why[:TEXT_LENGTH_MAX]))
 
     async def _cancel(self, cancel: Cancel) -> None:
-        order = self._state.orders.get(cancel.client_id)
-        venue_id = cancel.venue_id or (order.venue_id if order is not None else "")
-        if not venue_id:
-            # Not acknowledged yet, or of unknown fate: the look-up finds its id, and the engine asks again.
-            return
         try:
-            is_cancelled = await self._account.cancel(cancel.instrument, venue_id)
+            order = self._state.orders.get(cancel.client_id)
+            venue_id = cancel.venue_id or (order.venue_id if order is not None else "")
+            if not venue_id:
+                # The engine asks again until there is a name to cancel by, or nothing left to cancel.
+                self._tell(CancelFailed(0, cancel.client_id, NOT_ACKNOWLEDGED))
+            elif await self._account.cancel(cancel.instrument, venue_id):
+                self._tracker.note_cancelled(cancel.client_id)
+            else:
+                log.event("cancel_too_late", "the venue knows it no more", order=cancel.client_id)
         except VenueError as error:
             log.warning("cancel_failed", error.message, order=cancel.client_id, code=error.code)
             self._tell(CancelFailed(0, cancel.client_id, error.code or error.kind))
-            return
-        if is_cancelled:
-            self._tracker.note_cancelled(cancel.client_id)
-        else:
-            log.event("cancel_too_late", "the venue knows it no more", order=cancel.client_id)
+        finally:
+            self._cancelling.discard(cancel.client_id)
 
     async def _look_up(self, look_up: LookUp) -> None:
         order = self._state.orders.get(look_up.client_id)

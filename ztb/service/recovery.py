@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from ztb.core.command import Cancel, LookUp, Notify, Place
+from ztb.core.error import InvariantBroken, StoreCorrupt, ZtbError
 from ztb.core.event import (
     CancelFailed,
     Kill,
@@ -28,6 +29,7 @@ from ztb.core.event import (
     Started,
 )
 from ztb.core.lifecycle import apply_order_event
+from ztb.core.order import OrderState
 from ztb.core.state import State
 from ztb.store.codec import COMMAND_KINDS, EVENT_KINDS, decode
 
@@ -38,6 +40,8 @@ ORDER_EVENTS: Final = (
     OrderRecovered, OrderDurable, OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired,
     OrderUnknown, OrderNotPlaced, CancelFailed,
 )  # fmt: skip
+
+_REMEDY: Final = "use the instrument and the version of ztb that wrote it, or start with an empty state directory"
 
 
 class RecordLike(Protocol):
@@ -54,13 +58,23 @@ class RecordLike(Protocol):
 
 
 def recover(state: State, checkpoint: dict[str, Any] | None, records: Iterable[RecordLike]) -> int:
-    """Bring ``state`` to where the last session left it; returns how many records were folded in."""
-    if checkpoint is not None:
-        state.restore(checkpoint)
+    """Bring ``state`` to where the last session left it; returns how many records were folded in.
+
+    StoreCorrupt where a checkpoint or a record of an intact journal makes no sense: it was written by another ztb.
+    """
+    try:
+        if checkpoint is not None:
+            state.restore(checkpoint)
+    except (ZtbError, LookupError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"the checkpoint cannot be restored: {error!r:.300}", remedy=_REMEDY) from error
     folded = 0
     for record in records:
         if record.kind in FOLDED_KINDS:
-            fold(state, decode(record.kind, record.body), record.ts_ns)
+            try:
+                fold(state, decode(record.kind, record.body), record.ts_ns)
+            except (ZtbError, AssertionError, LookupError, TypeError, ValueError) as error:
+                text = f"record {record.seq} ({record.kind}) cannot be folded into the state: {error!r:.300}"
+                raise StoreCorrupt(text, remedy=_REMEDY) from error
             folded += 1
     return folded
 
@@ -70,6 +84,8 @@ def fold(state: State, item: object, ts_ns: int) -> None:
     state.now_ns = max(state.now_ns, ts_ns)
     match item:
         case Place():
+            if item.instrument not in state.desks:
+                raise InvariantBroken(f"an order in {item.instrument}, which the profile does not name")
             recovered = OrderRecovered(
                 item.ts_ns, item.client_id, item.instrument, item.side, item.lots, item.price, item.reduce_only,
                 item.ts_ns, item.sequence,
@@ -84,14 +100,21 @@ def fold(state: State, item: object, ts_ns: int) -> None:
         case Started():
             state.install = item.install
             state.epoch = item.epoch
+            # As the engine did then, so that what followed (``OrderNotPlaced``) finds the orders as it found them.
+            for order in list(state.working.values()):
+                apply_order_event(state, OrderUnknown(ts_ns, order.client_id, "restart"), ts_ns)
         case Notify():
             _fold_notice(state, item)
         case Pause():
             state.control.pause(item.until_ns, item.reason)
         case Kill():
             state.control.kill(source=item.source, reason=item.reason, now_ns=item.ts_ns)
-        case LookUp() | Resume():
-            pass  # a look-up changes nothing, and a resume counts only where the engine said ``resumed``
+        case LookUp():
+            looked_up = state.orders.get(item.client_id)
+            if looked_up is not None and looked_up.state is OrderState.UNKNOWN:
+                looked_up.looked_up_ns = item.ts_ns
+        case Resume():
+            pass  # it counts only where the engine said ``resumed``
         case _ if isinstance(item, ORDER_EVENTS):
             apply_order_event(state, item, ts_ns)
 
@@ -100,7 +123,9 @@ def _fold_notice(state: State, notice: Notify) -> None:
     """What the engine itself decided (a breaker's kill, a resume that it granted) stands in its notices."""
     match notice.code:
         case "killed":
-            state.control.kill(source="recovered", reason=notice.text, now_ns=notice.ts_ns)
+            # A breaker's kill has no event of its own; the notice says ``reason (by source)``.
+            reason, _, source = notice.text.removesuffix(")").rpartition(" (by ")
+            state.control.kill(source=source, reason=reason, now_ns=notice.ts_ns)
         case "daily_loss_limit_exceeded":
             state.control.reduce_only_reason = notice.code
         case "resumed":

@@ -20,9 +20,9 @@ STATUS_NAME: Final = "status.json"
 SCHEMA_VERSION: Final = "1.0.0"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Facts:
-    """What the engine's state does not know."""
+    """What the engine's state does not know; ``phase`` is all that changes."""
 
     profile: str
     mode: str
@@ -69,7 +69,7 @@ def in_words(facts: Facts, state: State, level: Level) -> str:
         case Level.KILLED:
             return f"killed by {control.kill_source}: {control.kill_reason}; `ztb resume` with a reason lifts it"
         case Level.STOPPING:
-            return f"stopping, {len(state.working)} orders still working"
+            return f"{facts.phase}, {len(state.working)} orders still working"
         case Level.OBSERVE:
             return "observing: signals only, there is no way to send an order"
         case Level.STARTING:

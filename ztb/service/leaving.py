@@ -1,0 +1,160 @@
+"""The way out of a session, whatever led there: orders off the venue, books closed, each step within its time.
+
+While the engine lives, it is the engine that cancels, and what comes of it is on record. Where it cannot any more
+(it failed, its journal failed, the venue does not tell in time), our orders are taken off the venue directly. Every
+step is tried even when one before it failed; all of them together take less than five seconds of the wall.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from typing import Final
+
+from ztb.core.error import StoreError, VenueError
+from ztb.core.event import Stop
+from ztb.host.log import get_log
+from ztb.service.gate import STOPPING
+from ztb.service.records import Records
+from ztb.service.setting import Setting
+from ztb.service.supervision import Supervisor
+from ztb.service.trader import Dealing, Trader
+from ztb.store.writer import JournalWriter
+from ztb.venues.port import OpenOrder
+
+SETTLE_WALL_S_MAX: Final = 2.4
+"""For the engine's own cancels. What the venue has not told by then is cancelled directly."""
+DIRECT_WALL_S_MAX: Final = 1.0
+DRAIN_WALL_S_MAX: Final = 0.3
+CLOSE_WALL_S_MAX: Final = 0.8
+LOOK_WALL_S: Final = 0.01
+ENGINE: Final = "engine"
+"""Name of the engine's task: the last one to go, because the others tell it what they know."""
+DIRECT_CANCEL: Final = "direct_cancel"
+"""Kind of a record: a cancel that the engine did not ask for, so it is no command."""
+
+log = get_log("session")
+
+
+class WayOut:
+    """Of one session that has been composed."""
+
+    def __init__(
+        self, setting: Setting, supervisor: Supervisor, writer: JournalWriter, trader: Trader, records: Records
+    ) -> None:
+        self._setting = setting
+        self._supervisor = supervisor
+        self._writer = writer
+        self._trader = trader
+        self._records = records
+        self._leaves_orders = setting.profile.mode.stop_policy == "leave"
+
+    async def go(self) -> None:
+        """Stop the engine's orders, then everything."""
+        trader, setting = self._trader, self._setting
+        trader.gate.close(STOPPING)
+        setting.facts.phase = "stopping"
+        setting.systemd.stopping("stopping")
+        log.event("stopping", policy=setting.profile.mode.stop_policy, orders_working=len(trader.state.working))
+        for step in (self._stop_engine, self._stop_others, self._cancel_directly, self._drain, self._close_books):
+            try:
+                await step()
+            except Exception as error:
+                self._supervisor.fail(error, name=f"the way out ({step.__name__.strip('_')})")
+        log.event("stopped", orders_left_working=len(trader.state.working), journal_seq=self._writer.committed_seq)
+
+    @property
+    def _is_engine_sound(self) -> bool:
+        return not self._trader.loop.has_failed and self._writer.failure is None
+
+    async def _stop_engine(self) -> None:
+        """It opens nothing more and cancels what works; wait for what comes of it."""
+        if self._leaves_orders or not self._is_engine_sound:
+            return
+        self._setting.inbox.put_now(Stop(0, "asked to stop"), first=True)
+        deadline = time.monotonic() + SETTLE_WALL_S_MAX
+        while time.monotonic() < deadline and self._is_engine_sound and not self._supervisor.is_hurried:
+            if self._is_settled():
+                return
+            await asyncio.sleep(LOOK_WALL_S)
+
+    def _is_settled(self) -> bool:
+        """Nothing works any more, and nothing is under way."""
+        dealing = self._trader.dealing
+        is_idle = dealing is None or (dealing.outbox.is_idle and not self._trader.state.working)
+        return is_idle and self._setting.inbox.is_empty()
+
+    async def _stop_others(self) -> None:
+        """Every task but the engine's, and whatever is under way to the venue."""
+        await self._supervisor.end(but=ENGINE)
+        if self._trader.dealing is not None:
+            await self._trader.dealing.outbox.close()
+
+    async def _cancel_directly(self) -> None:
+        """Every order of ours that the venue shows; the next start finds out what became of each.
+
+        Orders are left where they are only by an orderly stop that was told to: a failure leaves nothing behind.
+        """
+        dealing, state = self._trader.dealing, self._trader.state
+        if dealing is None or not state.working or (self._leaves_orders and self._supervisor.failure is None):
+            return
+        try:
+            async with asyncio.timeout(DIRECT_WALL_S_MAX):
+                for order in await dealing.account.open_orders(self._trader.instrument.symbol, urgent=True):
+                    if order.tag in state.orders:
+                        await self._cancel_one(dealing, order)
+                if self._is_engine_sound:
+                    for event in await dealing.tracker.poll():
+                        self._setting.inbox.put_now(event)
+        except TimeoutError:
+            log.error("orders_left_working", f"the venue did not answer within {DIRECT_WALL_S_MAX:g} s")
+        except (VenueError, StoreError) as error:
+            log.error("orders_left_working", f"not every order could be taken back: {error}")
+
+    async def _cancel_one(self, dealing: Dealing, order: OpenOrder) -> None:
+        try:
+            is_cancelled = await dealing.account.cancel(order.instrument, order.venue_id)
+        except (VenueError, StoreError) as error:
+            log.error("direct_cancel_failed", error.message, order=order.tag, venue_id=order.venue_id)
+            return
+        if is_cancelled:
+            dealing.tracker.note_cancelled(order.tag)
+        log.event("direct_cancel", order=order.tag, venue_id=order.venue_id, cancelled=is_cancelled)
+        if self._writer.failure is None:
+            plain = {"client_id": order.tag, "venue_id": order.venue_id, "cancelled": is_cancelled}
+            self._writer.append(self._setting.clock.now_ns(), DIRECT_CANCEL, json.dumps(plain).encode())
+
+    async def _drain(self) -> None:
+        """What was told on the way out still gets to the engine; then it ends as well."""
+        if self._is_engine_sound:
+            with suppress(TimeoutError):  # a market that never pauses; what is left was not handled, and is not counted
+                async with asyncio.timeout(DRAIN_WALL_S_MAX):
+                    await self._setting.inbox.until_empty()
+        await self._supervisor.end()
+
+    async def _close_books(self) -> None:
+        """The last records, the end of the tape, the last status."""
+        self._setting.facts.phase = "stopped"
+        try:
+            if self._is_engine_sound:
+                self._trader.loop.flush()
+                self._records.measure()
+                self._records.checkpoint()
+        finally:
+            self._trader.tape.close()
+            self._records.write_status()
+
+
+async def close_writer(writer: JournalWriter, supervisor: Supervisor) -> bool:
+    """Have the rest written; False when the disk hangs, and its thread still holds the journal."""
+    try:
+        async with asyncio.timeout(CLOSE_WALL_S_MAX):
+            await writer.close()
+    except TimeoutError:
+        supervisor.fail(StoreError(f"the disk did not answer for {CLOSE_WALL_S_MAX:g} s, what was last is not kept"))
+        return False
+    except StoreError as error:
+        supervisor.fail(error)
+    return True

@@ -1,0 +1,100 @@
+"""Our orders and fills against the venue's: before READY, and every so often after it. It never sends an order.
+
+Whatever cannot be explained closes the trader for new orders until a later comparison explains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ztb.core.error import VenueError
+from ztb.core.event import Reconciled
+from ztb.core.order import OrderState
+from ztb.core.state import State
+from ztb.service import status
+from ztb.service.inbox import Inbox
+from ztb.service.setting import Setting
+from ztb.venues.polling import PollingTracker
+
+LOOK_S: Final = 0.02
+LOOKS_MAX: Final = 3
+"""A comparison may cross a fill that is under way; only a difference that stays counts."""
+BETWEEN_LOOKS_S: Final = 1.0
+START_PAUSE_S_MAX: Final = 5.0
+"""Before READY the next comparison does not wait as long as afterwards."""
+COMPARABLE: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIAL})
+NO_ACCOUNT: Final = "nothing to reconcile: this trader has no account"
+
+
+class Reconciliation:
+    """Of one session; ``tracker`` None: live-lite, where there is nothing to compare."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        state: State,
+        tracker: PollingTracker | None,
+        *,
+        epoch: int,
+        on_ready: Callable[[], None],
+    ) -> None:
+        """``epoch`` of this session; ``on_ready`` is called once, when the engine knows of a clean comparison."""
+        self._clock = setting.clock
+        self._inbox: Inbox = setting.inbox
+        self._pause_s = setting.profile.service.reconcile_seconds
+        self._state = state
+        self._tracker = tracker
+        self._epoch = epoch
+        self._on_ready = on_ready
+
+    async def run(self) -> None:
+        """Until cancelled; raises what will not pass by itself (a key that the venue refuses)."""
+        while self._state.epoch != self._epoch or status.unknown_orders(self._state):
+            await self._clock.sleep(LOOK_S)
+        while not (await self._reconcile() and await self._is_known_to_the_engine()):
+            await self._clock.sleep(min(self._pause_s, START_PAUSE_S_MAX))
+        self._on_ready()
+        while True:
+            await self._clock.sleep(self._pause_s)
+            await self._reconcile()
+
+    async def _is_known_to_the_engine(self) -> bool:
+        await self._inbox.until_empty()
+        return self._state.control.reconciled
+
+    async def _reconcile(self) -> bool:
+        clean, text = await self._compare()
+        self._inbox.put_now(Reconciled(0, clean, text))
+        return clean
+
+    async def _compare(self) -> tuple[bool, str]:
+        if self._tracker is None:
+            return True, NO_ACCOUNT
+        text = ""
+        for look in range(LOOKS_MAX):
+            if look:
+                await self._clock.sleep(BETWEEN_LOOKS_S)
+            # What the tracker has told must be in the state before the state is compared.
+            await self._inbox.until_empty()
+            try:
+                report = await self._tracker.reconcile(self._ours())
+            except VenueError as error:
+                if not error.retryable:
+                    raise
+                text = f"the venue could not be read: {error.message}"
+                continue
+            for event in report.events:
+                self._inbox.put_now(event)
+            text = report.text()
+            if report.clean:
+                return True, text
+        return False, text
+
+    def _ours(self) -> dict[str, int]:
+        """What must be working at the venue: acknowledged orders, by what remains of them."""
+        return {
+            order.client_id: order.remaining_lots
+            for order in self._state.working.values()
+            if order.state in COMPARABLE and not order.cancel_asked_ns
+        }

@@ -1,0 +1,56 @@
+"""What every part of one session shares, made before anything is opened or asked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ztb.core.policy import Policy
+from ztb.host.build import build_id
+from ztb.host.clock import HostClock
+from ztb.host.config import LoadedProfile
+from ztb.host.systemd import Systemd
+from ztb.service.inbox import Inbox
+from ztb.service.link import Keys
+from ztb.service.measure import Meter
+from ztb.service.status import Facts
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What a session needs to know besides its profile."""
+
+    state_dir: Path
+    runtime_dir: Path
+    rest_url: str
+    stream_url: str
+    keys: Keys | None
+    """None: there is no account, and so no way to send (live-lite)."""
+    mode: str
+    start_killed: bool = False
+
+
+class Setting:
+    """Profile, policy and clock; the inbox and the meter that all parts use; the facts that the status tells."""
+
+    def __init__(self, loaded: LoadedProfile, options: SessionOptions, clock: HostClock, policy: Policy) -> None:
+        self.name = loaded.name
+        self.profile = loaded.profile
+        self.options = options
+        self.clock = clock
+        self.policy = policy
+        self.inbox = Inbox(clock)
+        self.meter = Meter()
+        self.systemd = Systemd()
+        self.facts = Facts(
+            profile=loaded.name,
+            mode=options.mode,
+            armed=loaded.profile.armed and options.keys is not None,
+            build=str(build_id()),
+            config=loaded.digest,
+            phase="starting",
+            pid=os.getpid(),
+            state_dir=str(options.state_dir),
+            time_scale=clock.scale,
+        )

@@ -1,0 +1,204 @@
+"""The trader of one session, composed: what exists only once the store is open and the venue has said what it trades.
+
+A trader without keys has no account, no tracker and no outbox: there is no way to send, not a switch that is off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from ztb.core.command import Place
+from ztb.core.error import StoreError, VenueError
+from ztb.core.event import OrderSent
+from ztb.core.instrument import Instrument
+from ztb.core.order import OrderState
+from ztb.core.state import State
+from ztb.core.step import Engine
+from ztb.host.log import get_log
+from ztb.service.compose import engine_config
+from ztb.service.gate import SESSION_FAILED, STORE_FAILED, WireGate
+from ztb.service.link import Keys, VenueLink
+from ztb.service.loop import EngineLoop
+from ztb.service.metered import MeteredAccount
+from ztb.service.opened import CURSOR, OpenedStore, Recovered, SessionTape
+from ztb.service.outbox import Outbox
+from ztb.service.session_record import SESSION, SessionRecord, encode_session
+from ztb.service.setting import Setting
+from ztb.service.supervision import Supervisor
+from ztb.service.watchdog import Watchdog
+from ztb.store.writer import JournalWriter
+from ztb.venues.polling import PollingTracker
+
+T = TypeVar("T")
+START_ATTEMPTS_MAX: Final = 10
+START_PAUSE_S: Final = 1.0
+ACKNOWLEDGED: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIAL})
+
+log = get_log("session")
+
+
+@dataclass(frozen=True)
+class Dealing:
+    """What a trader needs to send: all of it, or none."""
+
+    account: MeteredAccount
+    tracker: PollingTracker
+    outbox: Outbox
+
+
+@dataclass(frozen=True)
+class Trader:
+    """The parts of one session."""
+
+    instrument: Instrument
+    engine: Engine
+    recovered: Recovered
+    gate: WireGate
+    loop: EngineLoop
+    tape: SessionTape
+    dealing: Dealing | None
+
+    @property
+    def state(self) -> State:
+        """Of the engine."""
+        return self.engine.state
+
+    @property
+    def cursor(self) -> str:
+        """From which trade id on the venue's fills are new."""
+        return self.dealing.tracker.cursor if self.dealing is not None else (self.recovered.cursor or "")
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing leaves any more, from this moment on."""
+        self.gate.close(STORE_FAILED if isinstance(error, StoreError) else SESSION_FAILED)
+
+
+class Composer:
+    """Makes a trader out of an open store, its writer and a connection to the venue."""
+
+    def __init__(
+        self, setting: Setting, store: OpenedStore, writer: JournalWriter, link: VenueLink, supervisor: Supervisor
+    ) -> None:
+        self._setting = setting
+        self._store = store
+        self._writer = writer
+        self._link = link
+        self._supervisor = supervisor
+
+    async def trader(self) -> Trader:
+        """Recover, and ask the venue for what has to be known; nothing is sent. Raises what the venue raises."""
+        setting, writer = self._setting, self._writer
+        instrument = await self._patiently(self._link.instrument)
+        config = engine_config(setting.profile, instrument, observe=setting.options.keys is None)
+        engine = Engine(config, setting.policy)
+        recovered = self._store.recover(engine.state)
+        _tell(recovered, engine.state)
+        tape = self._store.tape(instrument, started_ns=setting.clock.now_ns(), source=setting.options.rest_url)
+        self._record(engine, recovered, tape)
+        gate = WireGate(
+            engine.state, setting.clock, armed=setting.facts.armed, journal_failure=lambda: writer.failure
+        )  # fmt: skip
+        loop = EngineLoop(
+            engine,
+            inbox=setting.inbox,
+            journal=writer,
+            recorder=tape,
+            meter=setting.meter,
+            progress=Watchdog(setting.systemd, writer).beat,
+            on_failure=self._supervisor.fail,
+        )
+        dealing = None
+        if setting.options.keys is not None:
+            dealing = await self._dealing(setting.options.keys, instrument, recovered, gate, loop, engine.state)
+            loop.submit = dealing.outbox.submit
+        return Trader(instrument, engine, recovered, gate, loop, tape, dealing)
+
+    async def _dealing(
+        self, keys: Keys, instrument: Instrument, recovered: Recovered, gate: WireGate, loop: EngineLoop, state: State
+    ) -> Dealing:
+        setting = self._setting
+
+        def at_the_wire(order: Place) -> None:
+            gate.check(reduce_only=order.reduce_only)
+            # On record before the bytes leave: in the journal no order leaves after a kill.
+            loop.handle_now(OrderSent(0, order.client_id))
+
+        account = MeteredAccount(
+            self._link.account(keys, instrument, directory=setting.options.state_dir, at_wire=at_the_wire),
+            setting.meter,
+        )
+        cursor = recovered.cursor if recovered.cursor is not None else await self._first_cursor(account, instrument)
+        tracker = PollingTracker(account, instrument, setting.clock, cursor=cursor)
+        _watch_again(tracker, state)
+        outbox = Outbox(
+            account=account,
+            tracker=tracker,
+            journal=self._writer,
+            gate=gate,
+            inbox=setting.inbox,
+            state=state,
+            meter=setting.meter,
+            on_failure=self._supervisor.fail,
+        )
+        return Dealing(account, tracker, outbox)
+
+    async def _first_cursor(self, account: MeteredAccount, instrument: Instrument) -> str:
+        """A directory that never traded reads fills from now on; on record before any order can be made."""
+        cursor = await self._patiently(lambda: account.newest_trade_id(instrument.symbol))
+        self._writer.append(self._setting.clock.now_ns(), CURSOR, json.dumps({"trade_id": cursor}).encode())
+        await self._writer.durable()
+        return cursor
+
+    def _record(self, engine: Engine, recovered: Recovered, tape: SessionTape) -> None:
+        """What this session is made of, before its first event."""
+        setting = self._setting
+        policy = setting.profile.policy
+        record = SessionRecord(
+            build=setting.facts.build,
+            config_digest=setting.facts.config,
+            policy=policy.name,
+            parameters=dict(policy.parameters),
+            engine=engine.config,
+            tape=tape.name,
+            checkpoint_seq=recovered.checkpoint_seq,
+            state=engine.state.snapshot(),
+        )
+        self._writer.append(setting.clock.now_ns(), SESSION, encode_session(record))
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """A call of the start, made again while its failure may pass."""
+        for _ in range(START_ATTEMPTS_MAX - 1):
+            try:
+                return await call()
+            except VenueError as error:
+                if not error.retryable:
+                    raise
+                log.warning("venue_not_ready", error.message)
+            await self._setting.clock.sleep(START_PAUSE_S)
+        return await call()
+
+
+def _watch_again(tracker: PollingTracker, state: State) -> None:
+    """Orders of earlier sessions: those that ended for late fills, the others until their fate is known."""
+    for order in state.orders.values():
+        tracker.watch(order, known_fills=order.fills)
+        if order.is_terminal:
+            tracker.forget(order.client_id)
+        elif order.venue_id or order.state in ACKNOWLEDGED:
+            # The venue had it: so it can end, but it cannot turn out never to have been there.
+            tracker.note_venue_id(order.client_id, order.venue_id)
+
+
+def _tell(recovered: Recovered, state: State) -> None:
+    for skipped in recovered.skipped:
+        log.error("checkpoint_skipped", skipped)
+    log.event(
+        "recovered",
+        checkpoint_seq=recovered.checkpoint_seq,
+        records=recovered.records_folded,
+        orders_working=len(state.working),
+        killed=state.control.killed,
+    )
