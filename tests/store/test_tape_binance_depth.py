@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ztb.core.event import Depth
@@ -89,8 +89,23 @@ actions = st.lists(
 )
 
 
+LATE_ANSWER = [
+    ("ask", []),
+    ("move", [(False, 0, 0)]),
+    ("lose", [(True, 0, 1)]),
+    ("ask", []),
+    ("ask", []),
+    ("answer", []),
+    ("move", [(False, 0, 0)]),
+    ("move", [(False, 0, 0)]),
+    ("answer", []),
+]
+"""A lost change is covered by a newer answer, and then the answer from before the loss arrives."""
+
+
 @settings(max_examples=300)
-@given(actions, st.booleans())
+@example(steps=LATE_ANSWER, futures=False)
+@given(steps=actions, futures=st.booleans())
 def test_a_shown_book_is_the_venues_book(steps: list[tuple[str, list[tuple[bool, int, int]]]], futures: bool) -> None:
     """Changes get lost or repeated, REST answers come late and twice: what is shown is right, or nothing is shown."""
     venue, reader = Venue(futures=futures), Reader()

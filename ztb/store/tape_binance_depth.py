@@ -81,6 +81,9 @@ class DepthStream:
         newer = [change for change in self._pending if change.last_id > snapshot_id]
         if self._last_id is not None and self._last_id > snapshot_id and not self._reaches(newer, snapshot_id):
             raise UnusableRow("snapshot_older_than_changes", str(snapshot_id))
+        if snapshot_id > (self._last_id or 0):
+            # What lies between the changes kept and this answer was never seen: they continue no older answer any more.
+            self._pending.clear()
         self._last_id = max(snapshot_id, self._last_id or 0)
         self._whole = True
         if self._view is None:
