@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import secrets
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from ztb.cli.options import add_profile_options, profile_from
@@ -15,9 +20,12 @@ from ztb.cli.progress import progress
 from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError
 from ztb.host.build import build_id
+from ztb.ladder.bundle_check import check_bundle
 from ztb.ladder.context import CanaryOptions, Context, Durations
-from ztb.ladder.ladder import climb
+from ztb.ladder.ladder import CanaryResult, Renderers, climb
 from ztb.reports.canary_report import render_canary_html, render_canary_text
+from ztb.reports.canary_summary import render_canary_summary
+from ztb.reports.session_chart import session_chart
 from ztb.service.foreground import tape_path
 
 DEFAULT_POLICY = "sma_fast_slow"
@@ -30,8 +38,10 @@ examples:
   ztb canary run                                  the demo profile, time twenty times as fast: about two minutes
   ztb canary run --policy rsi_reversion           another policy
   ztb canary run --duration 30 --time-scale 1     thirty real minutes for each phase
+  ztb canary verify artifacts/canary_...          whether a bundle is what its run made
 
-exit code: 0 GO, 1 NO-GO, 3 CONDITIONAL (a person has to decide). Evidence made with scaled time is marked as such.
+exit code: 0 GO, 1 NO-GO, 3 CONDITIONAL (a person has to decide), 130 interrupted. Evidence made with scaled time is
+marked as such. docs/canary-ladder.md tells every criterion.
 """
 
 
@@ -49,13 +59,20 @@ def register(subparsers: Subparsers) -> None:
     add_profile_options(run_parser)
     add = run_parser.add_argument
     add("--policy", default=None, metavar="NAME", help=f"policy to use (default: the profile's, or {DEFAULT_POLICY})")
-    add("--duration", type=float, metavar="MINUTES", help="of each phase (default: replay 10, live-lite 20, kill 5)")
+    add("--duration", type=float, metavar="MINUTES", help="of each window (default: live-lite 20, kill/resume 5)")
     add("--kill-threshold", type=float, default=0.01, metavar="FRACTION",
         help="drawdown that kills the traders (default 0.01)")  # fmt: skip
     add("--connectivity-skip", action="store_true", help="leave the venue's reachability out (verdict: CONDITIONAL)")
     add("--output-dir", type=Path, metavar="DIR", help="default: artifacts/canary_YYYYmmdd_HHMMSS")
     add("--time-scale", type=float, metavar="N", help=f"run N times as fast (built-in exchange: {SIMULATED_SCALE:g})")
     run_parser.set_defaults(handler=run)
+    verify_parser = verbs.add_parser(
+        "verify",
+        help="whether a bundle is what its run made",
+        description="Read a bundle again: every file against the manifest, the evidence as a chain, the verdict.",
+    )
+    verify_parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the directory of a run, or its archive")
+    verify_parser.set_defaults(handler=verify)
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -70,14 +87,61 @@ def run(args: argparse.Namespace) -> Result:
 
     told(f"canary {options.run_id}: profile {options.loaded.name}, policy {options.policy}, "
          f"time x{options.time_scale:g}, into {options.out}")  # fmt: skip
-    result = climb(context, page=render_canary_html, told=told)
+    with _interrupted_by_signals():
+        try:
+            result = climb(context, renderers=Renderers(render_canary_html, session_chart), told=told)
+        except KeyboardInterrupt:
+            print(f"ztb: canary interrupted: its processes are ended, what there is stands in {options.out}",
+                  file=sys.stderr, flush=True)  # fmt: skip
+            raise
+    return _result(result, options.out, is_verbose=args.verbose > 0)
+
+
+def verify(args: argparse.Namespace) -> Result:
+    """Exit code 1 when anything differs."""
+    report = check_bundle(args.bundle)
+    lines = [
+        f"{args.bundle}: run {report.run_id}, verdict {report.verdict}",
+        *(f"  PROBLEM  {problem}" for problem in report.problems),
+        f"{report.files} files, {report.records} records of evidence, manifest sha256 {report.manifest_sha256}",
+        "NOT WHOLE" if report.problems else "whole: compare the manifest's sha256 with the one that the run printed",
+    ]
+    return Result(asdict(report), "\n".join(lines), 1 if report.problems else 0)
+
+
+def _result(result: CanaryResult, out: Path, *, is_verbose: bool) -> Result:
+    archive = "none: a secret stands in a file" if result.archive is None else str(result.archive)
     data: dict[str, Any] = {
         **{name: value for name, value in result.run.items() if name != "charts"},
-        "output_dir": str(options.out),
-        "archive": result.archive,
+        "output_dir": str(out),
+        "page": str(result.page),
+        "archive": None if result.archive is None else archive,
+        "manifest_sha256": result.manifest_sha256,
     }
-    text = f"{render_canary_text(result.run)}\nbundle  {result.archive}\n[canary] DECISION: {result.verdict.value}"
+    places = [
+        ("page", str(result.page)),
+        ("bundle", archive),
+        ("manifest", f"sha256 {result.manifest_sha256}"),
+    ]
+    text = render_canary_summary(result.run, places)
+    if is_verbose:
+        text = f"{render_canary_text(result.run)}\n{text}"
     return Result(data, text, result.exit_code)
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM and a lost terminal end the run as ctrl-c does: in order, with every process that it started."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _options(args: argparse.Namespace) -> CanaryOptions:
@@ -93,22 +157,27 @@ def _options(args: argparse.Namespace) -> CanaryOptions:
     if args.duration is not None and not 0 < args.duration <= MINUTES_MAX:
         raise UsageError(f"--duration is {args.duration}", remedy=f"minutes above 0, at most {MINUTES_MAX}")
     stamp = time.strftime("%Y%m%d_%H%M%S")
-    out = args.output_dir or Path("artifacts") / f"canary_{stamp}"
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty", remedy="name a new directory with --output-dir")
-    out.mkdir(parents=True, exist_ok=True)
-    words = ["--profile", loaded.name, *[word for text in args.overrides for word in ("--set", text)]]
-    if args.config_dir is not None:
-        words += ["--config-dir", str(args.config_dir.absolute())]
     return CanaryOptions(
         loaded=loaded,
         policy=args.policy or loaded.profile.policy.name,
         tape=tape_path(loaded),
-        out=out.absolute(),
+        out=_output_directory(args.output_dir or Path("artifacts") / f"canary_{stamp}"),
         run_id=f"canary_{stamp}_{secrets.token_hex(3)}",
         durations=Durations() if args.duration is None else Durations(args.duration, args.duration, args.duration),
         kill_threshold=args.kill_threshold,
         connectivity_skip=args.connectivity_skip,
         time_scale=scale,
-        profile_words=tuple(words),
+        config_dir=args.config_dir,
+        overrides=tuple(args.overrides),
     )
+
+
+def _output_directory(out: Path) -> Path:
+    """A new or empty directory, and absolute."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise UsageError(f"{out} is not empty", remedy="name a new directory with --output-dir")
+    except OSError as error:
+        raise UsageError(f"{out}: {error.strerror}", remedy="name another directory with --output-dir") from None
+    return out.absolute()

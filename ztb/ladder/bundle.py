@@ -1,36 +1,53 @@
-"""The artifacts of a run (A-33 to A-37): collected, searched for secrets, listed with their hashes, zipped.
+"""The artifacts of a run (A-33 to A-37): collected, judged as the last rung, listed with their hashes, zipped.
 
-A file that holds a secret is not hidden, it fails the run: the bundle is not made until a person has looked.
+A file that holds a secret is not hidden, it fails the run: there is no archive until a person has looked.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ztb.core.error import UsageError
+from ztb.core.error import ZtbError
 from ztb.host.secrets import redact
 from ztb.ladder import journal_facts, logs
 from ztb.ladder.context import CONFIG, LOGS, METRICS, REPORTS, WORK, Context
-from ztb.ladder.evidence import RungEvidence
+from ztb.ladder.evidence import Findings, RungEvidence
+from ztb.store.database import Identity
+from ztb.store.reader import JournalReader
 
+NAME: Final = "bundle"
 MANIFEST: Final = "manifest.json"
 ARCHIVE: Final = "canary_report.zip"
 PAGE: Final = "canary_report.html"
+RUN: Final = "run.json"
+EVIDENCE: Final = "evidence.jsonl"
 SECRET_LENGTH_MIN: Final = 8
-_REPORT_OF: Final = {
+REPORT_OF: Final = {
     "preflight": "preflight_report.json",
     "replay": "replay_rung_report.json",
     "live-lite": "livelite_report.json",
     "kill-resume": "kill_resume_report.json",
+    NAME: "bundle_report.json",
 }
+TREE: Final = {
+    "A-33": ("logs/trade-bot.log", "logs/features.log", "logs/errors.log"),
+    "A-34": ("metrics/system_metrics.json", "metrics/performance_metrics.json"),
+    "A-35": ("reports/replay_report.json", "reports/livelite_report.json", "reports/kill_resume_report.json"),
+    "A-36": ("config/.env.backup", "config/trade-config.json"),
+}
+_TRADER_LOGS: Final = ("trade-bot-live-lite.log", "trade-bot-kill-resume.log")
+"""In the order of the rungs."""
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
-"""Of every member, so that equal runs give equal archives."""
+"""Of every member, so that equal files give equal archives."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +64,52 @@ def collect(context: Context, rungs: list[RungEvidence]) -> None:
     _logs(context)
     _metrics(context)
     for rung in rungs:
-        _write_json(context.directory(REPORTS) / _REPORT_OF[rung.rung], rung.to_dict())
+        write_json(context.directory(REPORTS) / REPORT_OF[rung.rung], asdict(rung))
     _configuration(context)
 
 
-def seal(context: Context, page: str) -> list[Entry]:
-    """Write the page, check every file for secrets, write manifest and archive; returns what the manifest lists."""
-    (context.out / PAGE).write_text(page)
-    files = bundle_files(context.out)
-    _refuse_secrets(context, files)
-    entries = [entry(context.out, path) for path in files]
-    _write_json(context.out / MANIFEST, {
+def judge(context: Context, findings: Findings) -> None:
+    """Whether everything is there, and nothing that must not be. A run that ended early lacks reports, and fails."""
+    for row, names in TREE.items():
+        missing = [name for name in names if not (context.out / name).is_file()]
+        told = f"missing: {', '.join(missing)}" if missing else ", ".join(names)
+        findings.holds(row, "artifacts", not missing, told)
+    files = files_of(context.out)
+    found = [str(path.relative_to(context.out)) for path in files_with_secrets(context, files)]
+    text = f"{len(context.secrets)} secrets looked for in {len(files)} files, found in: {', '.join(found) or 'none'}"
+    findings.holds("A-36", "no secret in any file", not found, text)
+    left = [str(path.relative_to(context.out)) for path in files_with_secrets(context, _work_files(context))]
+    findings.holds("A-36", "no credential left beside the bundle", not left, ", ".join(left) or "none")
+
+
+def export_evidence(journal: Path, target: Path) -> dict[str, Any]:
+    """The journal's records as JSON lines, each with its hash; what a manifest must say to have them verified."""
+    with closing(JournalReader(journal)) as reader, target.open("w") as file:
+        identity: Identity = reader.identity
+        for record in reader.read():
+            head = f'{{"seq":{record.seq},"ts_ns":{record.ts_ns},"kind":{json.dumps(record.kind)},"body":'
+            file.write(f'{head}{record.body.decode()},"hash":"{record.hash.hex()}"}}\n')
+        newest = reader.head
+    names = {"install": identity.install, "profile": identity.profile, "mode": identity.mode}
+    return {**names, "records": newest.seq, "head_sha256": newest.hash.hex()}
+
+
+def seal(context: Context, *, verdict: str, evidence: dict[str, Any]) -> tuple[str, Path | None]:
+    """Write the manifest, and the archive unless a secret stands in a file; the manifest's SHA-256 and the archive."""
+    files = files_of(context.out)
+    manifest = context.out / MANIFEST
+    write_json(manifest, {
         "run_id": context.options.run_id,
         "build": context.build,
-        "files": [vars(found) for found in entries],
+        "verdict": verdict,
+        "evidence": evidence,
+        "files": [asdict(entry(context.out, path)) for path in files],
     })  # fmt: skip
-    _archive(context.out, [*files, context.out / MANIFEST])
-    return entries
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    if files_with_secrets(context, [*files, manifest]):
+        return digest, None
+    _archive(context.out, [*files, manifest])
+    return digest, context.out / ARCHIVE
 
 
 def entry(root: Path, path: Path) -> Entry:
@@ -72,21 +118,31 @@ def entry(root: Path, path: Path) -> Entry:
     return Entry(str(path.relative_to(root)), len(content), hashlib.sha256(content).hexdigest())
 
 
-def bundle_files(root: Path) -> list[Path]:
-    """Everything that goes into the bundle: not the work directory (states, accounts), not the bundle itself."""
+def files_of(root: Path) -> list[Path]:
+    """Everything that goes into the bundle: not the work directory (states), not the bundle itself."""
     skipped = {root / ARCHIVE, root / MANIFEST}
     found = [path for path in root.rglob("*") if path.is_file() and path not in skipped]
     return sorted(path for path in found if (root / WORK) not in path.parents)
 
 
-def _refuse_secrets(context: Context, files: list[Path]) -> None:
-    secrets = [secret.encode() for secret in context.secrets if len(secret) >= SECRET_LENGTH_MIN]
-    for path in files:
-        content = path.read_bytes()
-        if any(secret in content for secret in secrets):
-            raise UsageError(
-                f"{path} holds a secret: the bundle was not made", remedy="find out how it got there, then run again"
-            )
+def files_with_secrets(context: Context, files: Iterable[Path]) -> list[Path]:
+    """Those that hold a secret of this run, as it is or as base64."""
+    plain = [secret.encode() for secret in context.secrets if len(secret) >= SECRET_LENGTH_MIN]
+    needles = [*plain, *(base64.b64encode(secret).rstrip(b"=") for secret in plain)]
+    return [path for path in files if _holds_any(path.read_bytes(), needles)]
+
+
+def _holds_any(content: bytes, needles: Iterable[bytes]) -> bool:
+    return any(needle in content for needle in needles)
+
+
+def write_json(path: Path, plain: dict[str, Any]) -> None:
+    """Indented, sorted, without secrets of this process."""
+    path.write_text(redact(json.dumps(plain, indent=2, sort_keys=True, default=str)) + "\n")
+
+
+def _work_files(context: Context) -> list[Path]:
+    return sorted(path for path in context.directory(WORK).rglob("*") if path.is_file())
 
 
 def _archive(root: Path, files: list[Path]) -> None:
@@ -105,23 +161,26 @@ def _logs(context: Context) -> None:
     directory = context.directory(LOGS)
     lines: list[str] = []
     errors: list[str] = []
-    for path in sorted(directory.glob("trade-bot-*.log")):
-        lines += path.read_text(errors="replace").splitlines()
+    for path in (directory / name for name in _TRADER_LOGS):
+        lines += path.read_text(errors="replace").splitlines() if path.exists() else []
         errors += [json.dumps(record) for record in logs.read(path).errors]
     _write_lines(directory / "trade-bot.log", lines)
     _write_lines(directory / "errors.log", errors)
     features: list[str] = []
-    for state_dir in sorted(context.directory(WORK).glob("*-state")):
-        features += journal_facts.decision_lines(state_dir)
+    for name, state_dir in context.sessions.items():
+        try:
+            features += journal_facts.decision_lines(state_dir)
+        except ZtbError as error:  # a rung that judges this journal says more about it
+            features.append(json.dumps({"rung": name, "error": error.message}))
     _write_lines(directory / "features.log", features)
 
 
 def _metrics(context: Context) -> None:
-    free_gb = os.statvfs(context.out).f_bavail * os.statvfs(context.out).f_frsize / 1e9
-    system = {"run_id": context.options.run_id, "disk_free_gb": free_gb, **context.system_metrics}
-    _write_json(context.directory(METRICS) / "system_metrics.json", system)
-    performance = {"run_id": context.options.run_id, **context.performance_metrics}
-    _write_json(context.directory(METRICS) / "performance_metrics.json", performance)
+    disk = os.statvfs(context.out)
+    directory, run_id = context.directory(METRICS), context.options.run_id
+    system = {"run_id": run_id, "disk_free_gb": disk.f_bavail * disk.f_frsize / 1e9, **context.system_metrics}
+    write_json(directory / "system_metrics.json", system)
+    write_json(directory / "performance_metrics.json", {"run_id": run_id, **context.performance_metrics})
 
 
 def _configuration(context: Context) -> None:
@@ -129,7 +188,7 @@ def _configuration(context: Context) -> None:
     loaded = context.options.loaded
     values = {key: value for key, value in loaded.effective().items() if not key.startswith("credentials.")}
     directory = context.directory(CONFIG)
-    _write_json(directory / "trade-config.json", {
+    write_json(directory / "trade-config.json", {
         "profile": loaded.name,
         "sha256": loaded.digest,
         "policy": context.options.policy,
@@ -137,10 +196,6 @@ def _configuration(context: Context) -> None:
     })  # fmt: skip
     assignments = [f"ZTB_{key.upper().replace('.', '__')}={value}" for key, value in values.items()]
     _write_lines(directory / ".env.backup", [redact(line) for line in assignments])
-
-
-def _write_json(path: Path, plain: dict[str, Any]) -> None:
-    path.write_text(redact(json.dumps(plain, indent=2, sort_keys=True, default=str)) + "\n")
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

@@ -22,7 +22,10 @@ LOGS, METRICS, REPORTS, CONFIG, WORK = "logs", "metrics", "reports", "config", "
 
 @dataclass(frozen=True)
 class Durations:
-    """Windows in minutes of scaled time (A-08: 10/20/5 unless one value is given for all)."""
+    """Windows in minutes of scaled time (A-08: 10/20/5 unless one value is given for all).
+
+    The replay takes the whole tape, however long that is; its value is not used.
+    """
 
     replay: float = REPLAY_MINUTES
     live_lite: float = LIVE_LITE_MINUTES
@@ -43,8 +46,23 @@ class CanaryOptions:
     """Drawdown, as a fraction of the capital, at which the canary's traders kill themselves (A-10)."""
     connectivity_skip: bool = False
     time_scale: float = 1.0
-    profile_words: tuple[str, ...] = ()
-    """``--profile``, ``--config-dir`` and ``--set`` as they were given, for the processes that a rung starts."""
+    config_dir: Path | None = None
+    overrides: tuple[str, ...] = ()
+    """``section.key=value``, as given to ``--set``."""
+
+    def profile_words(self, *overrides: str) -> list[str]:
+        """Profile and settings as words for the processes that a rung starts; ``overrides`` come last."""
+        words = ["--profile", self.loaded.name]
+        if self.config_dir is not None:
+            words += ["--config-dir", str(self.config_dir.absolute())]
+        return words + [word for setting in (*self.overrides, *overrides) for word in ("--set", setting)]
+
+    def trader_overrides(self) -> tuple[str, ...]:
+        """The policy of the run and its kill threshold, as settings for a trader."""
+        found = [f"limits.drawdown_max_pct={self.kill_threshold * 100:g}"]
+        if self.policy != self.loaded.profile.policy.name:
+            found.append(f"policy.name={self.policy}")
+        return tuple(found)
 
 
 @dataclass
@@ -56,11 +74,12 @@ class Context:
     progress: Progress
     system_metrics: dict[str, Any] = field(default_factory=dict)
     performance_metrics: dict[str, Any] = field(default_factory=dict)
-    charts: list[tuple[str, str]] = field(default_factory=list)
-    """Title and SVG."""
+    sessions: dict[str, Path] = field(default_factory=dict)
+    """State directories worth a picture, by the rung that made them."""
     secrets: list[str] = field(default_factory=list)
     """Values that must not be found in any file of the bundle."""
     data_sha256: str = ""
+    """Of the market data, as the preflight read it."""
 
     @property
     def out(self) -> Path:

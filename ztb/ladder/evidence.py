@@ -6,11 +6,15 @@ because nobody looked.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Final
 
 Measured = int | float | str | bool | None
+
+NAMES: Final = ("preflight", "replay", "live-lite", "kill-resume", "bundle")
+"""The rungs that a run must have climbed, in order."""
 
 
 class Verdict(StrEnum):
@@ -112,17 +116,17 @@ class RungEvidence:
     criteria: tuple[Criterion, ...]
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+
+def overall(rungs: list[RungEvidence]) -> Verdict:
+    """The verdict of the run: every rung must be there; the worst one decides."""
+    return overall_of({rung.rung: rung.verdict for rung in rungs}, NAMES)
 
 
-def overall(rungs: list[RungEvidence], expected: tuple[str, ...]) -> Verdict:
-    """The verdict of the run: every expected rung must be there; the worst one decides."""
-    found = {rung.rung: rung.verdict for rung in rungs}
-    if any(name not in found or found[name] is Verdict.NO_GO for name in expected):
+def overall_of(found: Mapping[str, Verdict], expected: tuple[str, ...]) -> Verdict:
+    """The same from names and verdicts."""
+    if any(name not in found for name in expected) or Verdict.NO_GO in found.values():
         return Verdict.NO_GO
-    if any(verdict is Verdict.CONDITIONAL for verdict in found.values()):
+    if Verdict.CONDITIONAL in found.values():
         return Verdict.CONDITIONAL
     return Verdict.GO
 

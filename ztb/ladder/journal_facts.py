@@ -6,18 +6,51 @@ import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from ztb.core.command import Notify, Place
 from ztb.core.event import OrderFilled
+from ztb.store.chain import Record
 from ztb.store.codec import DECISIONS, decode, decode_decisions
 from ztb.store.database import JOURNAL_NAME
 from ztb.store.reader import JournalReader
 from ztb.store.verify import VerifyReport, verify
 
 MEASUREMENT: Final = "measurement"
+SESSION: Final = "session"
 DECISION_LINES_MAX: Final = 200_000
+ORDER_PREFIX: Final = "ztb-"
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """The grid of the instrument that a session traded."""
+
+    tick_size: Decimal
+    lot_size: Decimal
+    money_scale: int
+
+
+class _Engine(msgspec.Struct):
+    instruments: list[Steps]
+
+
+class _Session(msgspec.Struct):
+    build: str
+    engine: _Engine
+
+
+class FillFact(NamedTuple):
+    """A fill in the units that people and venues use; equal values are equal fills."""
+
+    tag: str
+    side: int
+    amount: Decimal
+    price: Decimal
+    fee: Decimal
 
 
 @dataclass
@@ -25,15 +58,22 @@ class JournalFacts:
     """Of one state directory, over all its sessions."""
 
     places: dict[str, Place] = field(default_factory=dict)
+    places_while_killed: int = 0
     fills: list[OrderFilled] = field(default_factory=list)
     notices: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
+    """Kill events by their source."""
     decisions: int = 0
     signals: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """What became of the signals: "order", or the code of a refusal."""
     measurements: list[dict[str, Any]] = field(default_factory=list)
+    builds: list[str] = field(default_factory=list)
+    """Of each session."""
+    steps: Steps | None = None
     records: int = 0
     head: str = ""
+    _killed: bool = False
 
     def last(self, name: str) -> int | None:
         """A counter of the newest measurement; None when nothing was measured."""
@@ -47,6 +87,22 @@ class JournalFacts:
             return None
         return 100.0 * errors / calls if calls else 0.0
 
+    def fill_facts(self) -> dict[str, FillFact]:
+        """The fills by trade id; one that no order of the journal explains has no side."""
+        if self.steps is None:
+            return {}
+        steps, found = self.steps, {}
+        for fill in self.fills:
+            place = self.places.get(fill.client_id)
+            found[fill.trade_id] = FillFact(
+                fill.client_id,
+                place.side if place is not None else 0,
+                fill.lots * steps.lot_size,
+                fill.price * steps.tick_size,
+                Decimal(fill.fee).scaleb(-steps.money_scale),
+            )
+        return found
+
     def _session_ends(self) -> list[dict[str, Any]]:
         """Counters begin anew with each session: the last measurement of each."""
         ends: list[dict[str, Any]] = []
@@ -56,40 +112,55 @@ class JournalFacts:
             ends.append(found)
         return ends
 
+    def take(self, record: Record) -> None:
+        """Count one record."""
+        self.records = record.seq
+        self.head = record.hash.hex()
+        match record.kind:
+            case "place":
+                place = decode(record.kind, record.body)
+                assert isinstance(place, Place)
+                self.places[place.client_id] = place
+                self.places_while_killed += self._killed
+            case "order_filled":
+                fill = decode(record.kind, record.body)
+                assert isinstance(fill, OrderFilled)
+                self.fills.append(fill)
+            case "kill":
+                self.kills[json.loads(record.body)["source"]] += 1
+            case "notify":
+                self._notice(record)
+            case "decisions":
+                self._count_decisions(record.body)
+            case "measurement":
+                self.measurements.append(json.loads(record.body))
+            case "session":
+                session = msgspec.json.decode(record.body, type=_Session)
+                self.builds.append(session.build)
+                self.steps = session.engine.instruments[0]
+
+    def _notice(self, record: Record) -> None:
+        notice = decode(record.kind, record.body)
+        assert isinstance(notice, Notify)
+        self.notices[notice.code] += 1
+        if notice.code in ("killed", "resumed"):
+            self._killed = notice.code == "killed"
+
+    def _count_decisions(self, body: bytes) -> None:
+        for _, _, action, _, _, outcome in decode_decisions(body):
+            self.decisions += 1
+            if action:
+                self.signals += 1
+                self.outcomes["order" if outcome.startswith(ORDER_PREFIX) else outcome] += 1
+
 
 def read(state_dir: Path) -> JournalFacts:
     """Everything that the ladder asks of a journal."""
     facts = JournalFacts()
     with closing(JournalReader(state_dir / JOURNAL_NAME)) as reader:
         for record in reader.read():
-            facts.records = record.seq
-            facts.head = record.hash.hex()
-            match record.kind:
-                case "place":
-                    place = decode(record.kind, record.body)
-                    assert isinstance(place, Place)
-                    facts.places[place.client_id] = place
-                case "order_filled":
-                    fill = decode(record.kind, record.body)
-                    assert isinstance(fill, OrderFilled)
-                    facts.fills.append(fill)
-                case "notify":
-                    notice = decode(record.kind, record.body)
-                    assert isinstance(notice, Notify)
-                    facts.notices[notice.code] += 1
-                case "decisions":
-                    _count_decisions(facts, record.body)
-                case "measurement":
-                    facts.measurements.append(json.loads(record.body))
+            facts.take(record)
     return facts
-
-
-def _count_decisions(facts: JournalFacts, body: bytes) -> None:
-    for _, _, action, _, _, outcome in decode_decisions(body):
-        facts.decisions += 1
-        if action:
-            facts.signals += 1
-            facts.outcomes["order" if outcome in facts.places or outcome.startswith("ztb-") else outcome] += 1
 
 
 def chain(state_dir: Path) -> VerifyReport:
@@ -99,6 +170,8 @@ def chain(state_dir: Path) -> VerifyReport:
 
 def decision_lines(state_dir: Path) -> list[str]:
     """Each decision as a JSON line: what the policy saw (its features) and what became of it."""
+    if not (state_dir / JOURNAL_NAME).exists():
+        return []
     lines: list[str] = []
     names = ("ts_ns", "instrument", "action", "reason", "inputs", "outcome")
     with closing(JournalReader(state_dir / JOURNAL_NAME)) as reader:

@@ -1,34 +1,27 @@
 """Fourth rung: kill a trading trader, see that nothing leaves, bring it back, see that it is stable (A-06).
 
-Two kinds of kill. The *kill latch*, by its file, while orders flow: latched at once, durable, lifted only with a
-reason. And SIGKILL of the process, while orders flow: what was under way must be found again, and nothing sent twice.
-What the exchange received is the judge of both.
+Two kinds of kill. The *kill latch*, by its file, by SIGUSR1 and by ZTB_KILL=1: latched at once, durable, lifted only
+with a reason. And SIGKILL of the process, while orders flow: what was under way must be found again, and nothing sent
+twice. What the exchange received is the judge of both.
 """
 
 from __future__ import annotations
 
 import random
+import signal
 import time
-from pathlib import Path
 from typing import Any, Final
 
-from ztb.ladder import journal_facts, logs
-from ztb.ladder.context import LOGS, Context
+from ztb.ladder import journal_facts
+from ztb.ladder.context import Context
 from ztb.ladder.evidence import Findings
-from ztb.ladder.live_lite import judge_use, policy_words, rate_refusals
+from ztb.ladder.exercise import LOAD, LOAD_POLICY, PERMILLE, Exercise, step_progress
+from ztb.ladder.judge import judge_log, judge_sessions, judge_use
 from ztb.ladder.orders import judge_orders, read_books
-from ztb.ladder.processes import Exchange, TraderProcess
 
 NAME: Final = "kill-resume"
-LOAD: Final = (
-    "--set", "policy.parameters.fast=2", "--set", "policy.parameters.slow=4",
-    "--set", "limits.orders_per_minute_max=50",
-)  # fmt: skip
-"""Averages so short that orders are always on their way; for the shipped policy only."""
 WARM_UP_ORDERS: Final = 3
-WARM_UP_S_MAX: Final = 45.0
 LATCH_MS_MAX: Final = 1_000.0
-LATCH_S_MAX: Final = 5.0
 READY_S: Final = 5.0
 STOP_S: Final = 5.0
 READY_AFTER_KILL_S: Final = 15.0
@@ -41,102 +34,70 @@ SIGKILLS: Final = 3
 ERROR_PERCENT: Final = 1.0
 KILL_REASON: Final = "canary ladder: kill exercise"
 RESUME_REASON: Final = "canary ladder: resume exercise"
+KILL_SOURCES: Final = ("kill file", "signal", "environment")
+ERRORS_EXPECTED: Final = ("killed",)
+"""The kills of this rung are told as emergencies."""
 
 
-class Exercise:
-    """The rung's state: one exchange, and one trader after another on the same state directory."""
-
-    def __init__(self, context: Context, findings: Findings) -> None:
-        self.context = context
-        self.findings = findings
-        self.exchange = Exchange(context, NAME)
-        self.log = context.directory(LOGS) / f"trade-bot-{NAME}.log"
-        self.traders: list[TraderProcess] = []
-        self.ready_s: list[float | None] = []
-        self.window_s = context.wall_seconds(context.options.durations.kill_resume)
-        self.killed_status: dict[str, Any] | None = None
-        self.calls: list[dict[str, Any]] = []
-        self.account: dict[str, Any] = {}
-
-    @property
-    def trader(self) -> TraderProcess:
-        """The one that runs now, or ran last."""
-        return self.traders[-1]
-
-    def start(self) -> None:
-        """Start a trader on the state of the one before it, and wait for READY."""
-        load = LOAD if self.context.options.policy == "sma_fast_slow" else ()
-        words = (*policy_words(self.context), *load)
-        trader = TraderProcess(self.context, exchange=self.exchange, name=NAME, log=self.log, words=words)
-        self.traders.append(trader)
-        self.ready_s.append(trader.wait_ready())
-
-    def orders_received(self) -> int:
-        """Orders that reached the exchange so far."""
-        return sum(call["method"] == "trade" for call in self.exchange.calls())
-
-    def wait_for_orders(self, count: int) -> int:
-        """Until the exchange has received ``count`` more orders, or too long; how many it did."""
-        before = self.orders_received()
-        deadline = time.monotonic() + WARM_UP_S_MAX
-        while time.monotonic() < deadline and self.trader.is_running:
-            received = self.orders_received() - before
-            if received >= count:
-                return received
-            self.trader.measure()
-            time.sleep(0.1)
-        return self.orders_received() - before
-
-    def operator_file(self, name: str) -> Path:
-        """A file of the operator directory."""
-        return self.trader.runtime_dir / "operator" / name
-
-    def close(self) -> None:
-        """End whatever still runs."""
-        for trader in self.traders:
-            if trader.is_running:
-                trader.kill()
-        self.exchange.stop()
+class Unready(Exception):
+    """The trader did not get READY; what failed stands in the findings, and no later step makes sense."""
 
 
-def run(context: Context) -> Findings:
+def run(context: Context, findings: Findings) -> None:
     """The whole exercise."""
-    findings = Findings()
-    exercise = Exercise(context, findings)
-    steps = (_trade, _kill, _stay_silent, _restart_killed, _resume, _kill_processes, _stop)
+    exercise = Exercise(context, findings, NAME)
+    context.sessions[NAME] = exercise.context.directory("work") / f"{NAME}-state"
+    steps = (
+        _trade, _kill_by_file, _stay_silent, _restart_killed, _resume, _kill_by_signal, _kill_by_environment,
+        _kill_processes, _stop,
+    )  # fmt: skip
     try:
-        with context.progress(NAME, len(steps)) as advance:
+        with context.progress(NAME, len(steps) * PERMILLE) as advance:
             for step in steps:
+                exercise.tick = step_progress(advance)
                 step(exercise)
-                advance(1)
+                exercise.tick(1.0)
+    except Unready:
+        return
     finally:
         exercise.close()
-    _judge_books(exercise)
-    return findings
+    _judge(exercise)
+
+
+def _start(exercise: Exercise, limit_s: float, *, killed: bool = False) -> None:
+    ready_s = exercise.start(killed=killed)
+    exercise.findings.at_most("A-22", f"READY, start {len(exercise.traders)}", ready_s, limit_s, "s")
+    if ready_s is None:
+        raise Unready
+
+
+def _stop_orderly(exercise: Exercise) -> None:
+    code, stop_s = exercise.trader.stop()
+    number = len(exercise.traders)
+    exercise.findings.equal("A-22", f"exit code after SIGTERM, stop {number}", code, 0)
+    exercise.findings.at_most("A-22", f"stopped within, stop {number}", stop_s, STOP_S, "s")
 
 
 def _trade(exercise: Exercise) -> None:
-    exercise.start()
-    exercise.findings.at_most("A-22", "READY after", exercise.ready_s[-1], READY_S, "s")
+    """A policy that trades too rarely to be killed in the act hands over to one that does not: a person decides."""
+    findings, policy = exercise.findings, exercise.context.options.policy
+    _start(exercise, READY_S)
     received = exercise.wait_for_orders(WARM_UP_ORDERS)
-    exercise.findings.at_least("A-06", "orders under way before the kill", received, WARM_UP_ORDERS, "orders")
+    if received < WARM_UP_ORDERS and not exercise.load:
+        minutes = exercise.orders_wall_s_max * exercise.context.options.time_scale / 60
+        told = f"{policy}: {received} orders in {minutes:g} minutes; the exercise goes on with {LOAD_POLICY}"
+        findings.warn("A-06", "the policy itself trades while it is killed", told, f">= {WARM_UP_ORDERS} orders")
+        _stop_orderly(exercise)
+        exercise.load = LOAD
+        _start(exercise, READY_S)
+        received = exercise.wait_for_orders(WARM_UP_ORDERS)
+    findings.at_least("A-06", "orders under way before the kill", received, WARM_UP_ORDERS, "orders")
 
 
-def _kill(exercise: Exercise) -> None:
-    """By the kill file; the latch is timed by the trader's log, which knows milliseconds."""
-    kill = exercise.operator_file("kill")
-    fresh = kill.with_name(".kill.new")
-    fresh.write_text(KILL_REASON)
-    begin_ns = time.time_ns()
-    fresh.replace(kill)
-    latched_ns = None
-    deadline = time.monotonic() + LATCH_S_MAX
-    while latched_ns is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-        latched_ns = logs.read(exercise.log).first_ns("killed")
-    latch_ms = None if latched_ns is None else max(0.0, (latched_ns - begin_ns) / 1e6)
+def _kill_by_file(exercise: Exercise) -> None:
+    latch_ms = exercise.wait_for_latch(exercise.put("kill", KILL_REASON))
     exercise.findings.at_most("A-21", "kill file to latch", latch_ms, LATCH_MS_MAX, "ms")
-    exercise.context.performance_metrics["kill_latch_ms"] = latch_ms
+    exercise.context.performance_metrics["kill_latch_ms"] = {"kill file": latch_ms}
 
 
 def _stay_silent(exercise: Exercise) -> None:
@@ -144,15 +105,11 @@ def _stay_silent(exercise: Exercise) -> None:
     findings = exercise.findings
     time.sleep(SETTLE_S)
     before = exercise.orders_received()
-    for _ in exercise.trader.watch(exercise.window_s / 4):
-        pass
+    exercise.watch(exercise.window_s / 4)
     findings.equal("A-21", "orders that left after the latch", exercise.orders_received() - before, 0)
     working = len(exercise.exchange.account_state()["orders"])
     findings.equal("A-21", "orders still working at the exchange", working, 0)
-    code, stop_s = exercise.trader.stop()
-    findings.equal("A-22", "exit code after SIGTERM", code, 0)
-    findings.at_most("A-22", "stopped within", stop_s, STOP_S, "s")
-    exercise.killed_status = exercise.trader.status()
+    _stop_orderly(exercise)
     refused = journal_facts.read(exercise.trader.state_dir).outcomes["killed"]
     findings.at_least("A-21", "signals refused because of the kill", refused, 1, "signals")
 
@@ -160,34 +117,66 @@ def _stay_silent(exercise: Exercise) -> None:
 def _restart_killed(exercise: Exercise) -> None:
     """The latch and the books are as they were; the deleted kill file does not lift it."""
     findings = exercise.findings
+    before = exercise.trader.status()
     exercise.operator_file("kill").unlink(missing_ok=True)
-    exercise.start()
-    findings.at_most("A-23", "READY again after", exercise.ready_s[-1], READY_S, "s")
-    before, now = exercise.killed_status, exercise.trader.status()
+    received = exercise.orders_received()
+    _start(exercise, READY_S)
+    now = exercise.trader.status()
     if before is None or now is None:
         findings.fail("A-23", "state after the restart", "a trader left no status")
         return
     findings.equal("A-23", "kill latch survives restart and deleted file", now["kill"]["on"], True)
-    for name, value in before["instruments"].items():
-        for member in ("position", "realised", "fees"):
-            findings.equal("A-23", f"{member} of {name}", now["instruments"][name][member], value[member])
-    findings.equal("A-23", "order sequence", now["session"]["sequence"], before["session"]["sequence"])
-    received = exercise.orders_received()
-    for _ in exercise.trader.watch(exercise.window_s / 8):
-        pass
+    _same_books(findings, before, now)
+    exercise.watch(exercise.window_s / 8)
     findings.equal("A-23", "orders that left before the resume", exercise.orders_received() - received, 0)
+
+
+def _same_books(findings: Findings, before: dict[str, Any], now: dict[str, Any]) -> None:
+    findings.at_least("A-23", "instruments in the books", len(before["instruments"]), 1, "instruments")
+    for name, value in before["instruments"].items():
+        desk = now["instruments"].get(name, {})
+        for member in ("position", "realised", "fees"):
+            findings.equal("A-23", f"{member} of {name}", desk.get(member), value[member])
+    for member in ("install", "sequence"):
+        findings.equal("A-23", f"order {member}", now["session"][member], before["session"][member])
 
 
 def _resume(exercise: Exercise) -> None:
     """Only with a reason; then orders flow again."""
-    findings = exercise.findings
-    fresh = exercise.operator_file(".resume.new")
-    fresh.write_text(RESUME_REASON)
-    fresh.replace(exercise.operator_file("resume"))
+    exercise.put("resume", RESUME_REASON)
     received = exercise.wait_for_orders(WARM_UP_ORDERS)
-    findings.at_least("A-24", "orders after the resume", received, WARM_UP_ORDERS, "orders")
-    notices = journal_facts.read(exercise.trader.state_dir).notices
-    findings.equal("A-24", "resumes in the journal", notices["resumed"], 1)
+    exercise.findings.at_least("A-24", "orders after the resume", received, WARM_UP_ORDERS, "orders")
+
+
+def _kill_by_signal(exercise: Exercise) -> None:
+    findings = exercise.findings
+    begin_ns = time.time_ns()
+    exercise.trader.signal(signal.SIGUSR1)
+    latch_ms = exercise.wait_for_latch(begin_ns)
+    findings.at_most("A-21", "SIGUSR1 to latch", latch_ms, LATCH_MS_MAX, "ms")
+    exercise.context.performance_metrics["kill_latch_ms"]["SIGUSR1"] = latch_ms
+    time.sleep(SETTLE_S)
+    before = exercise.orders_received()
+    exercise.watch(exercise.window_s / 16)
+    findings.equal("A-21", "orders that left after SIGUSR1", exercise.orders_received() - before, 0)
+    exercise.put("resume", RESUME_REASON)
+    findings.at_least("A-24", "orders after the second resume", exercise.wait_for_orders(1), 1, "orders")
+    _stop_orderly(exercise)
+
+
+def _kill_by_environment(exercise: Exercise) -> None:
+    """Started with ZTB_KILL=1 a trader is killed from its first moment."""
+    findings = exercise.findings
+    before = exercise.orders_received()
+    _start(exercise, READY_S, killed=True)
+    status = exercise.trader.status()
+    findings.equal(
+        "A-32", "killed from the start by ZTB_KILL=1", None if status is None else status["kill"]["on"], True
+    )
+    exercise.watch(exercise.window_s / 16)
+    findings.equal("A-21", "orders that left under ZTB_KILL=1", exercise.orders_received() - before, 0)
+    exercise.put("resume", RESUME_REASON)
+    findings.at_least("A-24", "orders after the third resume", exercise.wait_for_orders(1), 1, "orders")
 
 
 def _kill_processes(exercise: Exercise) -> None:
@@ -195,17 +184,17 @@ def _kill_processes(exercise: Exercise) -> None:
     findings = exercise.findings
     moments = random.Random(exercise.context.options.run_id)
     exercise.exchange.mood(name="slow", ms=SLOW_MS, methods=["trade"])
-    for _ in range(SIGKILLS):
-        exercise.wait_for_orders(1)
-        time.sleep(moments.random() * 0.2)
-        exercise.trader.measure()
+    for number in range(SIGKILLS):
+        received = exercise.wait_for_orders(1)
+        findings.at_least("A-06", f"orders under way before SIGKILL {number + 1}", received, 1, "orders")
+        time.sleep(moments.random() * SLOW_MS / 1000)
+        findings.equal("A-24", f"it runs until SIGKILL {number + 1}", exercise.trader.is_running, True)
         exercise.trader.kill()
         chain = journal_facts.chain(exercise.trader.state_dir)
-        findings.holds(
-            "A-23", "the journal verifies after SIGKILL", chain.ok, chain.reason or f"{chain.records} records"
-        )
-        exercise.start()
-        findings.at_most("A-23", "READY after SIGKILL", exercise.ready_s[-1], READY_AFTER_KILL_S, "s")
+        told = chain.reason or f"{chain.records} records"
+        findings.holds("A-23", f"the journal verifies after SIGKILL {number + 1}", chain.ok, told)
+        _start(exercise, READY_AFTER_KILL_S)
+        exercise.tick((number + 1) / SIGKILLS)
     exercise.exchange.mood(name="slow", off=True)
 
 
@@ -214,28 +203,30 @@ def _stop(exercise: Exercise) -> None:
     findings = exercise.findings
     received = exercise.wait_for_orders(1)
     findings.at_least("A-24", "orders after the last restart", received, 1, "orders")
-    for _ in exercise.trader.watch(exercise.window_s / 2):
-        pass
+    exercise.watch(exercise.window_s / 2)
     findings.equal("A-24", "it runs to the end of the window", exercise.trader.is_running, True)
-    code, stop_s = exercise.trader.stop()
-    findings.equal("A-22", "exit code of the last stop", code, 0)
-    findings.at_most("A-22", "last stop within", stop_s, STOP_S, "s")
+    _stop_orderly(exercise)
     exercise.calls = exercise.exchange.calls()
     exercise.account = exercise.exchange.account_state()
-    requests = exercise.exchange.status()["requests"]
-    findings.equal("A-19", "requests that the exchange refused for their rate", rate_refusals(requests), 0)
+    refused = exercise.exchange.rate_refusals()
+    findings.equal("A-19", "requests that the exchange refused for their rate", refused, 0)
 
 
-def _judge_books(exercise: Exercise) -> None:
-    findings, trader = exercise.findings, exercise.trader
-    facts = journal_facts.read(trader.state_dir)
-    chain = journal_facts.chain(trader.state_dir)
-    findings.holds("A-23", "the journal is one unbroken chain", chain.ok, chain.reason or f"{chain.records} records")
+def _judge(exercise: Exercise) -> None:
+    findings, context = exercise.findings, exercise.context
+    facts = journal_facts.read(exercise.trader.state_dir)
+    judge_sessions(context, findings, facts, *exercise.traders)
+    findings.equal("A-21", "orders decided under a kill", facts.places_while_killed, 0)
+    kills = ", ".join(f"{name} {facts.kills[name]}" for name in KILL_SOURCES)
+    findings.equal("A-21", "kills in the journal, by source", kills, ", ".join(f"{name} 1" for name in KILL_SOURCES))
+    findings.equal("A-24", "resumes in the journal", facts.notices["resumed"], len(KILL_SOURCES))
     findings.below("A-14", "error rate", facts.error_percent(), ERROR_PERCENT, "%")
-    judge_orders(findings, facts, read_books(facts, exercise.calls, exercise.account), trader.status())
-    judge_use(exercise.context, findings, NAME, *exercise.traders)
+    books = read_books(facts, exercise.calls, exercise.account)
+    judge_orders(findings, facts, books, exercise.trader.status())
+    judge_log(findings, exercise.log, expected=ERRORS_EXPECTED)
+    judge_use(context, findings, NAME, *exercise.traders)
     last = facts.measurements[-1] if facts.measurements else {}
-    exercise.context.performance_metrics[NAME] = {
+    context.performance_metrics[NAME] = {
         "sessions": len(exercise.traders),
         "ready_s": exercise.ready_s,
         "orders": len(facts.places),

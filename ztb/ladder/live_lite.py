@@ -1,117 +1,103 @@
 """Third rung: the market as it comes, signals but no orders: the trader has no account and so no way to send (A-05).
 
-That it sent nothing is not taken from the trader: the exchange's own record must not hold one private call.
+That it sent nothing is not taken from the trader: the exchange's own record must not hold one private request.
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-from ztb.ladder import journal_facts, logs
+from ztb.ladder import journal_facts
 from ztb.ladder.context import LOGS, Context
 from ztb.ladder.evidence import Findings
-from ztb.ladder.processes import Exchange, TraderProcess
+from ztb.ladder.exchange import Exchange
+from ztb.ladder.judge import judge_log, judge_sessions, judge_use
+from ztb.ladder.trader import TraderProcess
 
 NAME: Final = "live-lite"
-MEMORY_MB: Final = 500.0
-CPU_PERCENT: Final = 80.0
 ERROR_PERCENT: Final = 1.0
 DATA_AGE_S: Final = 30.0
 """Of scaled time; the streams' own warning threshold."""
+STATUS_AGE_S: Final = 5.0
+"""Of the wall; the trader writes it twice a second."""
 READY_S: Final = 5.0
 STOP_S: Final = 5.0
 
 
-def run(context: Context) -> Findings:
+@dataclass
+class Seen:
+    """What was read from the status while the window passed."""
+
+    data_age_ms: list[int] = field(default_factory=list)
+    """In scaled time."""
+    status_age_s: list[float] = field(default_factory=list)
+
+
+def run(context: Context, findings: Findings) -> None:
     """Watch a window of the market with a trader that can only decide."""
-    findings = Findings()
     exchange = Exchange(context, NAME)
-    log = context.directory(LOGS) / f"trade-bot-{NAME}.log"
-    words = ("--observe", *policy_words(context))
-    trader = TraderProcess(context, exchange=exchange, name=NAME, log=log, words=words)
     try:
-        ready_s = trader.wait_ready()
-        ages_ms = _watch(context, trader)
-        was_running = trader.is_running
-        code, stop_s = trader.stop()
-        requests, calls = exchange.status()["requests"], exchange.calls()
-    finally:
-        if trader.is_running:
+        log = context.directory(LOGS) / f"trade-bot-{NAME}.log"
+        overrides = context.options.trader_overrides()
+        trader = TraderProcess(
+            context, exchange=exchange, name=NAME, log=log, overrides=overrides, observe=True
+        )  # fmt: skip
+        try:
+            _observe(context, findings, exchange, trader)
+        finally:
             trader.kill()
+    finally:
         exchange.stop()
+    context.sessions[NAME] = trader.state_dir
+    _judge_journal(context, findings, trader)
+    judge_log(findings, log, expected=())
+    judge_use(context, findings, NAME, trader)
+
+
+def _observe(context: Context, findings: Findings, exchange: Exchange, trader: TraderProcess) -> None:
+    """What is measured while the processes live."""
+    ready_s = trader.wait_ready()
     findings.at_most("A-22", "READY after", ready_s, READY_S, "s")
-    findings.equal("A-05", "it ran the whole window", was_running, True)
+    if ready_s is None:
+        findings.fail("A-05", "the trader gets READY", f"exit code {trader.exit_code}: {trader.last_words()}")
+        return
+    seen = _watch(context, trader)
+    findings.equal("A-05", "it ran the whole window", trader.is_running, True)
+    oldest_ms = max(seen.data_age_ms, default=None)
+    findings.below("A-17", "oldest last price seen", None if oldest_ms is None else oldest_ms / 1000, DATA_AGE_S, "s")
+    findings.below("A-05", "oldest status seen", max(seen.status_age_s, default=None), STATUS_AGE_S, "s")
+    code, stop_s = trader.stop()
     findings.equal("A-22", "exit code after SIGTERM", code, 0)
     findings.at_most("A-22", "stopped within", stop_s, STOP_S, "s")
-    _judge_market(context, findings, trader, ages_ms)
-    findings.equal("A-05", "private calls that the exchange received", len(calls), 0)
-    findings.equal("A-19", "requests that the exchange refused for their rate", rate_refusals(requests), 0)
-    judge_log(findings, log)
-    judge_use(context, findings, NAME, trader)
-    return findings
+    findings.equal("A-05", "private requests that the exchange received", exchange.private_requests(), 0)
+    findings.equal("A-19", "requests that the exchange refused for their rate", exchange.rate_refusals(), 0)
 
 
-def policy_words(context: Context) -> tuple[str, ...]:
-    """The policy of the run and the kill threshold, as options of ``ztb run``."""
-    options = context.options
-    words: list[str] = []
-    if options.policy != options.loaded.profile.policy.name:
-        words += ["--set", f"policy.name={options.policy}"]
-    words += ["--set", f"limits.drawdown_max_pct={options.kill_threshold * 100:g}"]
-    return tuple(words)
-
-
-def rate_refusals(requests: dict[str, int]) -> int:
-    """Requests that the exchange counted as refused for their rate."""
-    return sum(count for name, count in requests.items() if "rate" in name or "refused" in name or "limit" in name)
-
-
-def judge_log(findings: Findings, path: Any) -> None:  # noqa: ANN401 - a Path
-    """Structured to the last line, and no record of an error."""
-    facts = logs.read(path)
-    findings.at_least("A-20", "log lines", facts.lines, 1, "lines")
-    findings.holds("A-20", "every log line is structured", not facts.unstructured, facts.first_unstructured or "all")
-    errors = "; ".join(f"{record['event']}: {record['text']}"[:100] for record in facts.errors[:3]) or "none"
-    findings.holds("A-29", "log records of errors", not facts.errors, errors)
-
-
-def judge_use(context: Context, findings: Findings, name: str, *traders: TraderProcess) -> None:
-    """Memory and CPU of the traders of a rung, measured at the processes (A-15, A-16)."""
-    memory = [trader.usage.rss_mb_max for trader in traders]
-    cpu = [used for trader in traders if (used := trader.usage.cpu_percent()) is not None]
-    known = [used for used in memory if used is not None]
-    findings.below("A-15", "memory", max(known, default=None), MEMORY_MB, "MB")
-    findings.below("A-16", "CPU of one core", max(cpu, default=None), CPU_PERCENT, "%")
-    context.system_metrics[name] = [trader.usage.to_dict() for trader in traders]
-
-
-def _watch(context: Context, trader: TraderProcess) -> list[int]:
-    """Data ages seen while it ran, in ms of scaled time."""
+def _watch(context: Context, trader: TraderProcess) -> Seen:
     seconds = context.wall_seconds(context.options.durations.live_lite)
-    ages: list[int] = []
-    with context.progress(NAME, int(seconds * 10)) as advance:
+    seen = Seen()
+    with context.progress(NAME, max(1, int(seconds * 1000))) as advance:
         for passed in trader.watch(seconds):
-            advance(int(passed * 10))
-            status = trader.status()
-            for desk in (status or {}).get("instruments", {}).values():
+            advance(int(passed * 1000))
+            age_s = trader.status_age_s()
+            if age_s is not None:
+                seen.status_age_s.append(age_s)
+            for desk in (trader.status() or {}).get("instruments", {}).values():
                 if desk["data_age_ms"] is not None:
-                    ages.append(desk["data_age_ms"])
-    return ages
+                    seen.data_age_ms.append(desk["data_age_ms"])
+    return seen
 
 
-def _judge_market(context: Context, findings: Findings, trader: TraderProcess, ages_ms: list[int]) -> None:
+def _judge_journal(context: Context, findings: Findings, trader: TraderProcess) -> None:
     facts = journal_facts.read(trader.state_dir)
-    chain = journal_facts.chain(trader.state_dir)
     findings.at_least("A-17", "market events received", facts.last("market_events"), 1, "events")
     findings.equal("A-17", "times that the stream was lost", facts.last("feed_losses"), 0)
-    oldest_s = max(ages_ms) / 1000 if ages_ms else None
-    findings.below("A-17", "oldest last price seen", oldest_s, DATA_AGE_S, "s")
     findings.at_least("A-18", "decisions", facts.decisions, 1, "decisions")
     findings.at_least("A-18", "signals", facts.signals, 1, "signals")
     findings.equal("A-05", "orders decided", len(facts.places), 0)
     findings.below("A-14", "error rate", facts.error_percent(), ERROR_PERCENT, "%")
-    findings.holds("E-11", "the journal is one unbroken chain", chain.ok, chain.reason or f"{chain.records} records")
+    judge_sessions(context, findings, facts, trader)
     last = facts.measurements[-1] if facts.measurements else {}
     context.performance_metrics[NAME] = {
         "decisions": facts.decisions,
@@ -119,5 +105,5 @@ def _judge_market(context: Context, findings: Findings, trader: TraderProcess, a
         "outcomes": dict(facts.outcomes),
         "step_us": last.get("step_us"),
         "feed_losses": last.get("feed_losses"),
-        "window_wall_s": (time.time_ns() - trader.started_wall_ns) / 1e9,
+        "window_minutes": context.options.durations.live_lite,
     }

@@ -1,31 +1,31 @@
 """Second rung: the policy over recorded data, twice, in a process of its own; baseline of what follows (A-04).
 
-The report must be of this run: it is written into this run's directory, by a process that this rung started.
+The report must be of this run: it is written into this run's directory, by a process that this rung started, and names
+the market data that the preflight read.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from ztb.host.process import ProcessMeter
+from ztb.ladder.child import Child, Usage
 from ztb.ladder.context import REPORTS, WORK, Context
 from ztb.ladder.evidence import Findings
-from ztb.ladder.processes import Usage
+from ztb.ladder.judge import CPU_PERCENT, MEMORY_MB
+from ztb.ladder.trader import environment
 
 NAME: Final = "replay"
 REPLAY_S_MAX: Final = 600.0
-MEMORY_MB: Final = 500.0
-CPU_PERCENT: Final = 80.0
 ERROR_PERCENT: Final = 1.0
 LOOK_S: Final = 0.05
 KILL_AT_PERCENT: Final = 50
+RUNS: Final = 2
+"""Processes; the first one replays twice."""
+STEPS: Final = 100
 _BASELINE: Final = (
     "events", "decisions", "orders", "trades", "pnl", "drawdown_max", "slippage_bps", "decision_latency_us",
     "throughput",
@@ -33,78 +33,112 @@ _BASELINE: Final = (
 """What the replay leaves for later rungs to be compared with."""
 
 
-def run(context: Context) -> Findings:
+class Replay:
+    """One process that replayed: what it said, what it used, how it ended."""
+
+    def __init__(self, context: Context, name: str, out: Path, *words: str) -> None:
+        options = context.options
+        work = context.directory(WORK)
+        self._said = work / f"{name}.json"
+        command = [
+            sys.executable, "-m", "ztb", "replay", *options.profile_words(), "--tape", str(options.tape),
+            "--policy", options.policy, "--out", str(out), "--json", *words,
+        ]  # fmt: skip
+        child = Child(command, output=self._said, errors=work / f"{name}.err", environ=environment())
+        self.exit_code: int | None = None
+        try:
+            for _ in range(int(REPLAY_S_MAX / LOOK_S)):
+                child.measure()
+                self.exit_code = child.wait(LOOK_S)
+                if self.exit_code is not None:
+                    break
+        finally:
+            child.kill()
+        self.usage: Usage = child.usage
+        self.errors = (work / f"{name}.err").read_text(errors="replace").strip()[-300:]
+
+    def data(self) -> dict[str, Any]:
+        """What it reported; empty when it reported nothing that can be read."""
+        try:
+            envelope = json.loads(self._said.read_text())
+        except json.JSONDecodeError:
+            return {}
+        data = envelope.get("data") if isinstance(envelope, dict) else None
+        return data if isinstance(data, dict) else {}
+
+    def failure(self) -> str:
+        """Why it reported an error, in its words."""
+        try:
+            errors = json.loads(self._said.read_text())["errors"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            return self.errors
+        return "; ".join(str(error["message"]) for error in errors)[:300] or self.errors
+
+
+def run(context: Context, findings: Findings) -> None:
     """Replay, replay again, and once more with a kill in the middle."""
-    findings = Findings()
-    out = context.directory(REPORTS)
-    with context.progress(NAME, 2) as advance:
-        plain, usage, code = _replay(context, "replay", out, "--verify")
+    with context.progress(NAME, RUNS) as advance:
+        plain = Replay(context, "replay", context.directory(REPORTS), "--verify")
         advance(1)
-        killed, _, killed_code = _replay(
+        _judge_run(context, findings, plain)
+        killed = Replay(
             context, "replay-kill", context.directory(WORK) / "replay-kill", "--kill-at", str(KILL_AT_PERCENT)
         )
         advance(1)
-    findings.equal("A-13", "backtest ends normally", code, 0)
-    _judge_run(context, findings, plain, usage)
-    _judge_kill(findings, killed, killed_code)
-    return findings
+    _judge_kill(findings, killed)
 
 
-def _judge_run(context: Context, findings: Findings, plain: dict[str, Any], usage: Usage) -> None:
-    events = plain.get("events")
+def _judge_run(context: Context, findings: Findings, replay: Replay) -> None:
+    data, usage = replay.data(), replay.usage
+    findings.equal("A-13", "backtest ends normally", replay.exit_code, 0)
+    if replay.exit_code != 0 and replay.failure():
+        findings.notes.append(f"the replay said: {replay.failure()}")
+    findings.equal("A-13", "market data of the report, SHA-256", data.get("tape", {}).get("sha256"),
+                   context.data_sha256 or "that of the preflight")  # fmt: skip
+    events = data.get("events")
     findings.at_least("A-13", "market events replayed", events, 1, "events")
-    if events:
-        errors = int(plain["refused_market_events"]) + bool(plain["policy_suspended"])
-        findings.below("A-14", "error rate", 100.0 * errors / events, ERROR_PERCENT, "%")
-        findings.equal("F-26", "a second run writes the same journal", plain.get("verified"), True)
-        findings.equal("A-13", "equity explained by the fills to the last unit", _unexplained(plain), "0")
+    refused = data.get("refused_market_events")
+    rate = None if not events or refused is None else 100.0 * refused / events
+    findings.below("A-14", "error rate", rate, ERROR_PERCENT, "%")
+    suspended = data.get("policy_suspended")
+    findings.holds("A-14", "the policy ran to the end", suspended == "",
+                   "no data" if suspended is None else suspended or "it did")  # fmt: skip
+    findings.at_least("A-18", "signals", _signals(data), 1, "signals")
+    findings.equal("F-26", "a second run writes the same journal", data.get("verified"), True)
+    findings.equal("A-13", "equity explained by the fills to the last unit", _unexplained(data), "0")
     findings.below("A-15", "memory", usage.rss_mb_max, MEMORY_MB, "MB")
-    findings.below("A-16", "CPU per time of the market", _cpu_per_market_time(plain, usage), CPU_PERCENT, "%")
-    context.performance_metrics["replay"] = {name: plain.get(name) for name in _BASELINE}
-    context.system_metrics["replay"] = usage.to_dict()
+    findings.below("A-16", "CPU per time of the market", _cpu_per_market_time(data, usage), CPU_PERCENT, "%")
+    context.performance_metrics[NAME] = {name: data.get(name) for name in _BASELINE}
+    context.system_metrics[NAME] = usage.to_dict()
 
 
-def _judge_kill(findings: Findings, killed: dict[str, Any], code: int | None) -> None:
-    findings.equal("A-04", "replay with a kill in the middle ends normally", code, 0)
-    findings.equal("A-04", "orders after the kill", killed.get("orders_after_kill"), 0)
-    findings.at_least("A-04", "decisions after the kill", killed.get("decisions_after_kill"), 1, "decisions")
+def _judge_kill(findings: Findings, replay: Replay) -> None:
+    data = replay.data()
+    findings.equal("A-04", "replay with a kill in the middle ends normally", replay.exit_code, 0)
+    findings.equal("A-04", "orders after the kill", data.get("orders_after_kill"), 0)
+    findings.at_least("A-04", "decisions after the kill", data.get("decisions_after_kill"), 1, "decisions")
+    refused = data.get("refusals", {}).get("by_reason", {}).get("killed", 0)
+    text = "signals that the kill stopped"
+    if refused:
+        findings.at_least("A-04", text, refused, 1, "signals")
+    else:
+        findings.warn("A-04", text, "0: the policy wanted nothing after it", ">= 1 signals")
 
 
-def _unexplained(plain: dict[str, Any]) -> str | None:
+def _signals(data: dict[str, Any]) -> int | None:
+    orders, refusals = data.get("orders"), data.get("refusals")
+    return None if orders is None or refusals is None else int(orders["placed"]) + int(refusals["count"])
+
+
+def _unexplained(data: dict[str, Any]) -> str | None:
     """Equity that the fills do not explain, as text; None when the report has none."""
-    text = plain.get("equity", {}).get("unexplained")
+    text = data.get("equity", {}).get("unexplained")
     return None if text is None else str(Decimal(text).normalize() + 0)
 
 
-def _cpu_per_market_time(plain: dict[str, Any], usage: Usage) -> float | None:
+def _cpu_per_market_time(data: dict[str, Any], usage: Usage) -> float | None:
     """A replay runs flat out, so its CPU is set against the time that the market took; there were two runs."""
-    span_ns = plain.get("span", {}).get("ns")
-    if not usage.samples or not span_ns:
+    span_ns = data.get("span", {}).get("ns")
+    if usage.cpu_seconds_total is None or not span_ns:
         return None
-    return 100.0 * usage.samples[-1].cpu_seconds / (2 * int(span_ns) / 1e9)
-
-
-def _replay(context: Context, name: str, out: Path, *words: str) -> tuple[dict[str, Any], Usage, int | None]:
-    options = context.options
-    command = [
-        sys.executable, "-m", "ztb", "replay", *options.profile_words, "--tape", str(options.tape),
-        "--policy", options.policy, "--out", str(out), "--json", *words,
-    ]  # fmt: skip
-    log = context.directory(WORK) / f"{name}.json"
-    usage = Usage()
-    deadline = time.monotonic() + REPLAY_S_MAX
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(os.environ))
-        meter = ProcessMeter(process.pid)
-        while process.poll() is None and time.monotonic() < deadline:
-            use = meter.measure()
-            if use is not None:
-                usage.samples.append(use)
-            time.sleep(LOOK_S)
-        if process.poll() is None:
-            process.kill()
-    try:
-        envelope: dict[str, Any] = json.loads(log.read_text())
-    except json.JSONDecodeError:
-        return {}, usage, process.wait()
-    return envelope.get("data") or {}, usage, process.wait()
+    return 100.0 * usage.cpu_seconds_total / (2 * int(span_ns) / 1e9)

@@ -1,0 +1,47 @@
+"""Criteria that more than one rung has: the journal's identity, the log, memory and CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from ztb.ladder import journal_facts, logs
+from ztb.ladder.context import Context
+from ztb.ladder.evidence import Findings
+from ztb.ladder.journal_facts import JournalFacts
+from ztb.ladder.trader import TraderProcess
+
+MEMORY_MB: Final = 500.0
+CPU_PERCENT: Final = 80.0
+
+
+def judge_sessions(context: Context, findings: Findings, facts: JournalFacts, *traders: TraderProcess) -> None:
+    """The journal is unbroken, and holds the sessions of exactly these traders, of this build and configuration."""
+    chain = journal_facts.chain(traders[-1].state_dir)
+    findings.holds("E-11", "the journal is one unbroken chain", chain.ok, chain.reason or f"{chain.records} records")
+    findings.equal("A-23", "sessions in the journal, of the traders started", len(facts.builds), len(traders))
+    builds = sorted(set(facts.builds))
+    findings.equal("E-11", "build of every session", ", ".join(builds) or None, context.build)
+    status = traders[-1].status()
+    told = None if status is None else str(status["config"])
+    findings.equal("E-11", "configuration of the trader, SHA-256", told, traders[-1].config_sha256)
+
+
+def judge_log(findings: Findings, path: Path, *, expected: Collection[str]) -> None:
+    """Structured to the last line, and no record of an error but the ``expected`` events."""
+    facts = logs.read(path)
+    findings.at_least("A-20", "log lines", facts.lines, 1, "lines")
+    findings.holds("A-20", "every log line is structured", not facts.unstructured, facts.first_unstructured or "all")
+    errors = [record for record in facts.errors if record["event"] not in expected]
+    told = "; ".join(f"{record['event']}: {record['text']}"[:100] for record in errors[:3]) or "none"
+    findings.holds("A-29", "log records of errors", not errors, told)
+
+
+def judge_use(context: Context, findings: Findings, name: str, *traders: TraderProcess) -> None:
+    """Memory and CPU of the traders of a rung, measured at the processes (A-15, A-16)."""
+    memory = [used for trader in traders if (used := trader.usage.rss_mb_max) is not None]
+    cpu = [used for trader in traders if (used := trader.usage.cpu_percent()) is not None]
+    findings.below("A-15", "memory", max(memory, default=None), MEMORY_MB, "MB")
+    findings.below("A-16", "CPU of one core", max(cpu, default=None), CPU_PERCENT, "%")
+    context.system_metrics[name] = [trader.usage.to_dict() for trader in traders]
