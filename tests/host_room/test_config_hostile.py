@@ -36,7 +36,7 @@ VALUES = st.one_of(
     st.integers().map(str),
     st.decimals().map(str),
 )
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 def ends_well(text: str, overrides: list[str], environ: dict[str, str]) -> None:

@@ -93,7 +93,7 @@ def test_a_flipped_bit_never_becomes_an_event_when_a_cut_is_allowed(whole: bytes
         assert error is not None or (offset >= last_block and len(events) == 30), f"byte {offset}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_random_damage_never_becomes_an_event(
     whole: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

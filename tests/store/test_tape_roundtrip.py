@@ -19,7 +19,7 @@ from ztb.core.instrument import Instrument
 from ztb.store.tape import Conversion, Counts, InputFile, Span, TapeMeta, TapeReader, TapeWriter
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(recordings, st.integers(0, 9))
 def test_any_recording_comes_back_unchanged(events: list[Market], flush_every: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +33,7 @@ def test_any_recording_comes_back_unchanged(events: list[Market], flush_every: i
         assert reader.cut is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(recordings)
 def test_types_of_the_values_come_back_too(events: list[Market]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -179,7 +179,7 @@ row_texts = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(row_texts, max_size=60), chunk_bytes=st.integers(1, 300))
 def test_any_good_file_is_read_as_by_csv_and_decimal(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]], chunk_bytes: int
@@ -200,7 +200,7 @@ def test_any_good_file_is_read_as_by_csv_and_decimal(
     assert found == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(alphabet="0123456789.,bs\n\r-e xné_", max_size=200), data=st.data())
 def test_no_text_at_all_raises_anything_but_a_tape_error(
     tmp_path_factory: pytest.TempPathFactory, text: str, data: st.DataObject
