@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ztb.cli.files import output_directory, write_files
 from ztb.cli.options import add_profile_options, profile_from, tape_file
 from ztb.cli.progress import progress
 from ztb.cli.result import Result, Subparsers
@@ -111,7 +112,7 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
     if args.kill_at is not None and not 0 <= args.kill_at <= 100:
         raise UsageError(f"--kill-at is {args.kill_at}", remedy="a percentage from 0 to 100")
     if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
+        output_directory(args.out)
     return ReplayOptions(
         tape=args.tape,
         policy=args.policy,
@@ -123,6 +124,9 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
 
 
 def _write(out: Path, data: dict[str, Any], report: ReplayReport) -> None:
-    (out / REPORT_JSON).write_text(json.dumps(data, indent=2) + "\n")
-    (out / REPORT_TEXT).write_text(report.to_text() + "\n")
-    (out / CHART).write_text(report.to_svg())
+    texts = {
+        REPORT_JSON: json.dumps(data, indent=2) + "\n",
+        REPORT_TEXT: report.to_text() + "\n",
+        CHART: report.to_svg(),
+    }
+    write_files(out, texts)

@@ -104,8 +104,10 @@ def make_tape(
             tape.add(event)
         tape.flush()
         if tape.counts.total == 0:
-            unused = ", ".join(f"{count} {name}" for name, count in tally.with_prefix("unused.").items())
+            reasons = tally.with_prefix("unused.")
+            unused = ", ".join(f"{count} {name}" for name, count in reasons.items())
             what = f"{recording.files[0]}: no row can be used ({unused or 'there is none'})"
+            what += "".join(f"; {name} first at {tally.places[f'unused.{name}'][0]}" for name in reasons)
             raise TapeError(what, remedy="check --format, and --symbol, --tick and --lot")
         tape.summary.update(tally.counts)
     return MadeTape(tape.counts, tape.span, tape.sha256)
