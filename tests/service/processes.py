@@ -194,8 +194,8 @@ def setting(**values: object) -> list[str]:
 
 
 BUSY = setting(
-    policy__parameters__fast=2, policy__parameters__slow=4, policy__parameters__bar_seconds=0, sizing__order_size="0.0010",
-    limits__orders_per_minute_max=600,
+    policy__parameters__fast=2, policy__parameters__slow=4, policy__parameters__bar_seconds=0,
+    sizing__order_size="0.0010", limits__orders_per_minute_max=600,
 )  # fmt: skip
 """Averages so short that orders are always on their way, and orders so small that no loss limit is reached."""
 

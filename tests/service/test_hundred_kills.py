@@ -71,7 +71,9 @@ def test_nothing_is_lost_and_nothing_is_sent_twice(tmp_path: Path) -> None:
     print(f"ZTB_SEED={SEED} ZTB_KILLS={KILLS}")
     moments = random.Random(SEED)
     begin = time.monotonic()
-    with exchange(tmp_path / "exchange", "--no-private-limits", "--public-per-second", "0", time_scale=TIME_SCALE) as venue:
+    with exchange(
+        tmp_path / "exchange", "--no-private-limits", "--public-per-second", "0", time_scale=TIME_SCALE
+    ) as venue:
         venue.mood(name="slow", ms=400, probability=0.3, seed=SEED)
         venue.mood(name="accept_then_502", probability=0.05)
         audit = Audit(venue, tmp_path / "trader" / "state")

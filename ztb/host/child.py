@@ -88,6 +88,29 @@ class SimulatorProcess:
                     pipe.close()
 
 
+class StartingSimulator:
+    """One that was launched; whoever launches it has other things to do until it listens."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: Path) -> None:
+        self._process = process
+        self._errors = errors
+
+    def wait(self) -> SimulatorProcess:
+        """Until it listens; UsageError with its own words when it does not."""
+        line = _first_line(self._process)
+        found = READY_LINE.search(line)
+        if found is None:
+            self.stop()
+            said = (line + self._errors.read_text(errors="replace")).strip()[-1000:] or f"nothing in {START_S_MAX:g} s"
+            raise UsageError(f"the built-in exchange did not start: {said}", remedy="run `ztb simulator` by hand")
+        return SimulatorProcess(self._process, f"http://{found[1]}:{found[2]}")
+
+    def stop(self) -> None:
+        """End it, wherever it is."""
+        self._process.kill()
+        self._process.wait()
+
+
 def start_simulator(
     *,
     venue: str,
@@ -103,6 +126,24 @@ def start_simulator(
 
     UsageError with its own words when it does not start.
     """
+    return launch_simulator(
+        venue=venue, tape=tape, accounts=accounts, time_scale=time_scale, epoch_ns=epoch_ns, errors=errors,
+        admin=admin, start_offset_s=start_offset_s,
+    ).wait()  # fmt: skip
+
+
+def launch_simulator(
+    *,
+    venue: str,
+    tape: Path,
+    accounts: Path,
+    time_scale: float,
+    epoch_ns: int,
+    errors: Path,
+    admin: bool = False,
+    start_offset_s: float = 0.0,
+) -> StartingSimulator:
+    """Start it without waiting for it."""
     if not tape.exists():
         raise ConfigError(f"the tape {tape} does not exist", remedy="name another in venue.tape, or `ztb tape import`")
     words = [
@@ -118,14 +159,7 @@ def start_simulator(
             stderr=file,
             start_new_session=True,  # ctrl-c on the terminal is for the trader, which then stops its exchange
         )
-    line = _first_line(process)
-    found = READY_LINE.search(line)
-    if found is None:
-        process.kill()
-        process.wait()
-        said = (line + errors.read_text(errors="replace")).strip()[-1000:] or f"nothing within {START_S_MAX:g} s"
-        raise UsageError(f"the built-in exchange did not start: {said}", remedy="run `ztb simulator` by hand")
-    return SimulatorProcess(process, f"http://{found[1]}:{found[2]}")
+    return StartingSimulator(process, errors)
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> str:

@@ -16,19 +16,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-import uvloop
-
 from ztb.core.error import ConfigError
-from ztb.host.child import make_account, start_simulator
+from ztb.host.child import launch_simulator, make_account
 from ztb.host.clock import HostClock
 from ztb.host.config import LoadedProfile
 from ztb.host.log import get_log
 from ztb.host.paths import make_private
 from ztb.host.secrets import load_credential
 from ztb.policies.registry import load_policy
-from ztb.service.link import Keys
-from ztb.service.session import STOP_SIGNALS, Session
-from ztb.service.setting import SessionOptions, Setting
+from ztb.service.setting import STOP_SIGNALS, Keys, SessionOptions, Setting
 
 BUNDLED_TAPES: Final = Path(__file__).resolve().parent.parent / "data"
 DEMO_BASE_BALANCE: Final = "1.0"
@@ -92,13 +88,27 @@ def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str
                     mode=_mode(loaded, exchange.keys),
                     start_killed=early.is_killed or environ.get("ZTB_KILL", "") == "1",
                 )
-                setting = Setting(loaded, session, clock, policy)
-                try:
-                    uvloop.run(Session(setting).run())
-                finally:
-                    _ignore_signals()
+                _run_session(Setting(loaded, session, clock, policy))
     except StoppedEarly:
         log.event("stopped", "before anything had begun")
+
+
+def _run_session(setting: Setting) -> None:
+    import uvloop
+
+    from ztb.service.session import Session
+
+    try:
+        uvloop.run(Session(setting).run())
+    finally:
+        _ignore_signals()
+
+
+def _load_the_rest() -> None:
+    """Event loop, adapters and store: called while a built-in exchange starts, because loading them takes as long."""
+    import uvloop  # noqa: F401
+
+    import ztb.service.session  # noqa: F401
 
 
 @contextmanager
@@ -156,7 +166,7 @@ def _own_exchange(
     state_dir = make_private(make_private(options.state_dir) / name)
     base, _, quote = profile.venue.instrument.partition("_")
     account = make_account(state_dir, balances={quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE})
-    process = start_simulator(
+    starting = launch_simulator(
         venue=profile.venue.name,
         tape=tape_path(loaded),
         accounts=account.accounts_file,
@@ -164,6 +174,12 @@ def _own_exchange(
         epoch_ns=clock.epoch_ns,
         errors=state_dir / "simulator.log",
     )
+    try:
+        _load_the_rest()
+    except BaseException:
+        starting.stop()
+        raise
+    process = starting.wait()
     log.event("exchange_started", "the built-in exchange, on its own tape", url=process.url, state=str(state_dir))
     try:
         keys = Keys(account.key, account.secret) if is_armed else None

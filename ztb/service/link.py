@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from ztb.core.command import Place
 from ztb.core.error import ConfigError
 from ztb.core.instrument import Instrument
 from ztb.host.clock import Clock
-from ztb.host.secrets import Secret
+from ztb.service.setting import Keys
 from ztb.venues.limiter import Limiter
 from ztb.venues.nonce import NonceFile
 from ztb.venues.port import Account, MarketFeed
@@ -26,14 +25,6 @@ from ztb.venues.zaif.rules import RATE_RULES
 from ztb.venues.zaif.stream import ZaifFeed
 
 NONCE_NAME: Final = "nonce"
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Of one account."""
-
-    key: Secret
-    secret: Secret
 
 
 class VenueLink:

@@ -22,14 +22,13 @@ from ztb.service.opened import OpenedStore
 from ztb.service.operator import OperatorFiles, kill_by_signal
 from ztb.service.reconciliation import Reconciliation
 from ztb.service.records import Records
-from ztb.service.setting import Setting
+from ztb.service.setting import STOP_SIGNALS, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Composer, Trader
 from ztb.store.writer import JournalWriter
 from ztb.venues.polling import PollingTracker
 from ztb.venues.port import MarketFeed
 
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 LINK_CLOSE_WALL_S_MAX: Final = 0.3
 
 log = get_log("session")

@@ -1,20 +1,35 @@
-"""What every part of one session shares, made before anything is opened or asked."""
+"""What every part of one session shares, made before anything is opened or asked.
+
+It imports nothing that takes long: an exchange that starts beside the trader has begun before the rest is loaded.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ztb.core.policy import Policy
 from ztb.host.build import build_id
 from ztb.host.clock import HostClock
 from ztb.host.config import LoadedProfile
+from ztb.host.secrets import Secret
 from ztb.host.systemd import Systemd
 from ztb.service.inbox import Inbox
-from ztb.service.link import Keys
 from ztb.service.measure import Meter
 from ztb.service.status import Facts
+
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Of one account."""
+
+    key: Secret
+    secret: Secret
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from ztb.core.step import Engine
 from ztb.host.log import get_log
 from ztb.service.compose import engine_config
 from ztb.service.gate import SESSION_FAILED, STORE_FAILED, WireGate
-from ztb.service.link import Keys, VenueLink
+from ztb.service.link import VenueLink
 from ztb.service.loop import EngineLoop
 from ztb.service.metered import MeteredAccount
 from ztb.service.opened import CURSOR, OpenedStore, Recovered, SessionTape
 from ztb.service.outbox import Outbox
 from ztb.service.session_record import SESSION, SessionRecord, encode_session
-from ztb.service.setting import Setting
+from ztb.service.setting import Keys, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.watchdog import Watchdog
 from ztb.store.writer import JournalWriter
