@@ -45,7 +45,7 @@ def test_a_side_without_orders_has_no_touch() -> None:
 
 
 def test_a_sell_never_goes_below_one_tick() -> None:
-    desk = Desk(cross_ppm=500_000, limits=replace(WIDE, price_collar_ppm=10_000_000))
+    desk = Desk(cross_ppm=1_000_000, limits=replace(WIDE, price_collar_ppm=10_000_000))
     desk.bought(price=1)
     assert desk.order(SELL, price=1).price == 1
 

@@ -59,6 +59,13 @@ def test_rounding_is_that_of_exact_fractions(step: Decimal, text: str) -> None:
     assert grid.rounded(value, "nearest") == round(quotient)  # of a Fraction: half to even
 
 
+@pytest.mark.parametrize(
+    ("amount", "steps"), [("1", 0), ("3", 2), ("5", 2), ("7", 4), ("-1", 0), ("-3", -2), ("-5", -2), ("-7", -4)]
+)
+def test_the_middle_between_two_steps_is_rounded_to_the_even_one(amount: str, steps: int) -> None:
+    assert Grid(Decimal(2)).rounded(Decimal(amount), "nearest") == steps
+
+
 @given(STEPS, st.integers(-(10**19), 10**19))
 def test_steps_and_amounts_turn_into_each_other_without_loss(step: Decimal, steps: int) -> None:
     grid = Grid(step)
