@@ -47,7 +47,13 @@ marked as such. docs/canary-ladder.md tells every criterion.
 
 def register(subparsers: Subparsers) -> None:
     """Add the noun ``canary``."""
-    parser = subparsers.add_parser("canary", help="up the canary ladder, with evidence")
+    parser = subparsers.add_parser(
+        "canary",
+        help="up the canary ladder, with evidence",
+        description="Take a release, a policy or a limit up the canary ladder, where every rung needs evidence.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     run_parser = verbs.add_parser(
         "run",

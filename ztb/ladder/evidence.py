@@ -13,6 +13,9 @@ from typing import Final
 
 Measured = int | float | str | bool | None
 
+DIGITS_SHOWN: Final = 16
+"""Of a SHA-256 in hex: enough to tell two apart, short enough for a table."""
+
 NAMES: Final = ("preflight", "replay", "live-lite", "kill-resume", "bundle")
 """The rungs that a run must have climbed, in order."""
 
@@ -57,19 +60,32 @@ class Findings:
 
     def at_most(self, row: str, text: str, measured: float | None, limit: float, unit: str) -> None:
         """Passes when something was measured and it is not above ``limit``."""
-        self._add(row, text, _shown(measured, unit), f"<= {limit:g} {unit}", measured is not None and measured <= limit)
+        self._add(
+            row, text, _shown(measured, unit), f"<= {_limit(limit, unit)}", measured is not None and measured <= limit
+        )
 
     def below(self, row: str, text: str, measured: float | None, limit: float, unit: str) -> None:
         """Passes when something was measured and it is below ``limit``."""
-        self._add(row, text, _shown(measured, unit), f"< {limit:g} {unit}", measured is not None and measured < limit)
+        self._add(
+            row, text, _shown(measured, unit), f"< {_limit(limit, unit)}", measured is not None and measured < limit
+        )
 
     def at_least(self, row: str, text: str, measured: float | None, limit: float, unit: str) -> None:
         """Passes when something was measured and it is not below ``limit``."""
-        self._add(row, text, _shown(measured, unit), f">= {limit:g} {unit}", measured is not None and measured >= limit)
+        self._add(
+            row, text, _shown(measured, unit), f">= {_limit(limit, unit)}", measured is not None and measured >= limit
+        )
 
     def equal(self, row: str, text: str, measured: Measured, expected: Measured) -> None:
         """Passes when the measured value is the expected one."""
-        self._add(row, text, measured, f"= {expected}", measured is not None and measured == expected)
+        told = {True: "yes", False: "no"}[expected] if isinstance(expected, bool) else expected
+        same = measured is not None and measured == expected and type(measured) is type(expected)
+        self._add(row, text, measured, f"= {told}", same)
+
+    def same_digest(self, row: str, text: str, measured: str | None, expected: str) -> None:
+        """Passes when both are the same SHA-256 (hex); shows the beginning of each."""
+        shown = measured[:DIGITS_SHOWN] if measured is not None else None
+        self._add(row, text, shown, f"= {expected[:DIGITS_SHOWN]}", bool(expected) and measured == expected)
 
     def holds(self, row: str, text: str, is_true: bool, measured: str) -> None:
         """Passes when ``is_true``; ``measured`` says what was seen."""
@@ -134,4 +150,13 @@ def overall_of(found: Mapping[str, Verdict], expected: tuple[str, ...]) -> Verdi
 def _shown(measured: float | None, unit: str) -> str | None:
     if measured is None:
         return None
-    return f"{measured:,.3f} {unit}" if isinstance(measured, float) else f"{measured:,} {unit}"
+    return f"{measured:,.3f} {unit}" if isinstance(measured, float) else f"{measured:,} {_counted(measured, unit)}"
+
+
+def _limit(limit: float, unit: str) -> str:
+    return f"{limit:g} {_counted(limit, unit)}"
+
+
+def _counted(number: float, unit: str) -> str:
+    """``1 order``, ``2 orders``; short units (s, ms) stay as they are."""
+    return unit[:-1] if number == 1 and len(unit) > 2 and unit.endswith("s") else unit

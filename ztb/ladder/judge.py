@@ -25,7 +25,7 @@ def judge_sessions(context: Context, findings: Findings, facts: JournalFacts, *t
     findings.equal("E-11", "build of every session", ", ".join(builds) or None, context.build)
     status = traders[-1].status()
     told = None if status is None else str(status["config"])
-    findings.equal("E-11", "configuration of the trader, SHA-256", told, traders[-1].config_sha256)
+    findings.same_digest("E-11", "configuration of the trader, SHA-256", told, traders[-1].config_sha256)
 
 
 def judge_log(findings: Findings, path: Path, *, expected: Collection[str]) -> None:

@@ -170,7 +170,7 @@ def _as_run(context: Context, rungs: list[RungEvidence], verdict: Verdict, start
         "profile": options.loaded.name,
         "policy": options.policy,
         "verdict": verdict.value,
-        "scaled": options.time_scale if options.time_scale != 1.0 else False,
+        "scaled": False if options.time_scale == 1.0 else f"{options.time_scale:g}",
         "rungs": [_shown(name, done.get(name)) for name in NAMES],
     }
 

@@ -24,6 +24,8 @@ class Books:
     """How often the exchange received an order with this tag, whatever became of it."""
     foreign: int
     """Fills of the account that carry no tag of ours."""
+    working: int
+    """Orders that still work at the exchange."""
     theirs: dict[str, FillFact]
     """By trade id, fills with our tag as the exchange tells them."""
     ours: dict[str, FillFact]
@@ -45,6 +47,7 @@ def read_books(facts: JournalFacts, calls: list[dict[str, Any]], account: dict[s
     return Books(
         received=Counter(call["params"].get("comment", "") for call in calls if call["method"] == "trade"),
         foreign=len(account["fills"]) - len(tagged),
+        working=len(account["orders"]),
         theirs={str(fill["trade_id"]): _fact(fill) for fill in tagged},
         ours=facts.fill_facts(),
     )
@@ -85,7 +88,7 @@ def _judge_ledger(findings: Findings, books: Books, status: dict[str, Any] | Non
     findings.equal("F-16", "position, ledger against exchange", _text(desk["position"]), _text(books.position))
     findings.equal("F-16", "fees, ledger against exchange", _text(desk["fees"]), _text(books.fees))
     findings.equal("F-02", "orders of unknown fate at the end", status["orders"]["unknown"], 0)
-    findings.equal("F-02", "orders working at the end", status["orders"]["working"], 0)
+    findings.equal("F-02", "orders working at the end", status["orders"]["working"], books.working)
 
 
 def _text(amount: str | Decimal) -> str:

@@ -73,7 +73,7 @@ def _configuration(context: Context, findings: Findings) -> None:
     again = load_profile(
         options.loaded.name, config_dir=options.config_dir, overrides=options.overrides, environ=environment()
     )
-    findings.equal("E-11", "Profile Configuration, SHA-256", again.digest, options.loaded.digest)
+    findings.same_digest("E-11", "Profile Configuration, SHA-256", again.digest, options.loaded.digest)
     for warning in options.loaded.warnings:
         findings.warn("E-11", "Environment Variables", warning, "no warnings")
 

@@ -25,7 +25,6 @@ LOOK_S: Final = 0.05
 KILL_AT_PERCENT: Final = 50
 RUNS: Final = 2
 """Processes; the first one replays twice."""
-STEPS: Final = 100
 _BASELINE: Final = (
     "events", "decisions", "orders", "trades", "pnl", "drawdown_max", "slippage_bps", "decision_latency_us",
     "throughput",
@@ -93,8 +92,8 @@ def _judge_run(context: Context, findings: Findings, replay: Replay) -> None:
     findings.equal("A-13", "backtest ends normally", replay.exit_code, 0)
     if replay.exit_code != 0 and replay.failure():
         findings.notes.append(f"the replay said: {replay.failure()}")
-    findings.equal("A-13", "market data of the report, SHA-256", data.get("tape", {}).get("sha256"),
-                   context.data_sha256 or "that of the preflight")  # fmt: skip
+    used = (data.get("tape") or {}).get("sha256")
+    findings.same_digest("A-13", "market data of the report, SHA-256", used, context.data_sha256)
     events = data.get("events")
     findings.at_least("A-13", "market events replayed", events, 1, "events")
     refused = data.get("refused_market_events")
@@ -132,13 +131,13 @@ def _signals(data: dict[str, Any]) -> int | None:
 
 def _unexplained(data: dict[str, Any]) -> str | None:
     """Equity that the fills do not explain, as text; None when the report has none."""
-    text = data.get("equity", {}).get("unexplained")
+    text = (data.get("equity") or {}).get("unexplained")
     return None if text is None else str(Decimal(text).normalize() + 0)
 
 
 def _cpu_per_market_time(data: dict[str, Any], usage: Usage) -> float | None:
     """A replay runs flat out, so its CPU is set against the time that the market took; there were two runs."""
-    span_ns = data.get("span", {}).get("ns")
+    span_ns = (data.get("span") or {}).get("ns")
     if usage.cpu_seconds_total is None or not span_ns:
         return None
     return 100.0 * usage.cpu_seconds_total / (2 * int(span_ns) / 1e9)

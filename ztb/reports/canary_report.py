@@ -64,9 +64,9 @@ $body
 def render_canary_html(run: dict[str, Any]) -> str:
     """The page, complete in itself. UsageError when ``run`` lacks something, InvariantBroken for a bad chart."""
     told = canary_run(run)
-    parts = [_header(told), _facts(told), _open_points(told)]
+    parts = [_header(told), _facts(told), _open_points(told), _overview(told), _charts(told)]
     parts += [_rung(rung) for rung in told.rungs]
-    parts += [_charts(told), _manifest(told)]
+    parts.append(_manifest(told))
     title = text_escaped(f"Canary run {told.run_id}: {told.verdict}")
     return _PAGE.substitute(title=title, body="\n".join(part for part in parts if part))
 
@@ -119,6 +119,16 @@ def _facts(run: CanaryRun) -> str:
         for name, value in run.facts()
     )
     return element("dl", {}, rows)
+
+
+def _overview(run: CanaryRun) -> str:
+    rows = []
+    for rung in run.rungs:
+        passed = sum(kind(criterion.verdict) == "passed" for criterion in rung.criteria)
+        told = f"{passed} of {len(rung.criteria)}" if rung.criteria else "none evaluated"
+        took = _cell(took_text(rung.started, rung.ended), "value")
+        rows.append([_cell(rung.name), _cell(told, "value"), took, element("td", {}, [_badge(rung.verdict)])])
+    return _section("Rungs", [_table(("Rung", "Criteria passed", "Duration", "Verdict"), rows)]) if rows else ""
 
 
 def _open_points(run: CanaryRun) -> str:

@@ -74,7 +74,7 @@ def _draw(
         curve.push(trade.ts_ns, trade.price, capital + position.realised - position.fees + unrealised)
     points = curve.points()
     span = f"{time_text(points[0].ts_ns)} to {time_text(points[-1].ts_ns)}" if points else "no trades"
-    sessions = "1 session" if len(tapes) == 1 else f"{len(tapes)} sessions"
+    sessions = "1 session" if len(tapes) == 1 else f"{len(tapes)} sessions (straight lines: none ran)"
     subtitle = f"{sessions}, {marks.count} fills, {span}"
     return price_equity_chart(
         title=title, subtitle=subtitle, instrument=instrument, points=points, fills=marks.marks()
