@@ -36,6 +36,8 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
 }
 """One line for each noun, in the order of ``ztb --help``."""
 
+ALIKE_MIN: Final = 0.75
+"""How alike an unknown option must be to one that exists, to be taken for it (difflib: 1 is equal)."""
 _UNKNOWN: Final = "unrecognized arguments: "
 """How argparse begins its complaint."""
 EXIT_INTERNAL: Final = 70
@@ -69,7 +71,7 @@ class Parser(argparse.ArgumentParser):
     def _hint(self, message: str) -> str:
         """The option that was meant, where one looks like the first that is unknown."""
         unknown = next((word for word in message.partition(_UNKNOWN)[2].split() if word.startswith("--")), "")
-        near = difflib.get_close_matches(unknown.partition("=")[0], sorted(_options(self)), n=1)
+        near = difflib.get_close_matches(unknown.partition("=")[0], sorted(_options(self)), n=1, cutoff=ALIKE_MIN)
         return f"did you mean {near[0]}? " if near else ""
 
 
