@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -241,6 +242,18 @@ def test_a_profile_that_is_a_directory(tmp_path: Path) -> None:
     (tmp_path / "profiles" / "small.toml").mkdir(parents=True)
     with pytest.raises(ConfigError, match="Is a directory"):
         load_profile("small", config_dir=tmp_path, environ={})
+
+
+@pytest.mark.parametrize("name", ["profiles", "profiles/small.toml.d"])
+def test_a_directory_that_cannot_be_read_is_no_empty_one(tmp_path: Path, name: str) -> None:
+    write_profile(tmp_path)
+    place = tmp_path / name
+    if place.exists():
+        shutil.rmtree(place)
+    place.symlink_to(place)  # refuses root as well, as a mode would refuse others
+    with pytest.raises(ConfigError) as caught:
+        load_profile("small", config_dir=tmp_path, environ={})
+    assert caught.value.message == f"{place}: Too many levels of symbolic links"
 
 
 def test_a_mistake_in_a_drop_in_names_the_drop_in(tmp_path: Path) -> None:

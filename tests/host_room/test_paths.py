@@ -79,7 +79,7 @@ def test_a_directory_that_others_can_enter_or_write_is_refused(tmp_path: Path, m
     directory.chmod(mode)
     with pytest.raises(ConfigError, match=f"mode {mode:04o}") as caught:
         make_private(directory)
-    assert caught.value.remedy == f"chmod 700 {directory}"
+    assert caught.value.remedy == f"name another directory, or, if it is ztb's alone, chmod 700 {directory}"
 
 
 def test_a_group_that_may_read_is_accepted(tmp_path: Path) -> None:

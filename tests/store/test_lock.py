@@ -113,7 +113,7 @@ def test_a_directory_that_others_can_enter_is_refused(tmp_path: Path, mode: int)
     directory.chmod(mode)
     with pytest.raises(ConfigError, match=f"{mode:04o}") as caught:
         StateLock(directory)
-    assert f"chmod 0700 {directory}" in caught.value.remedy
+    assert f"if it is ztb's alone, chmod 700 {directory}" in caught.value.remedy
     assert not (directory / LOCK_NAME).exists()
 
 

@@ -80,14 +80,14 @@ def load_profile(
 
 def find_profile(name: str, *, config_dir: Path | None, environ: Mapping[str, str]) -> Path:
     """The file of the profile ``name``. A directory that somebody named is the only one that is looked in."""
-    directories = search_path(config_dir, environ)
-    if _NAME.fullmatch(name):
-        for directory in directories:
-            path = directory / "profiles" / f"{name}.toml"
-            if path.exists():
-                return path
-    known = sorted({file.stem for directory in directories for file in (directory / "profiles").glob("*.toml")})
-    looked = ", ".join(f"{directory}/profiles" for directory in directories)
+    directories = [directory / "profiles" for directory in search_path(config_dir, environ)]
+    found = {directory: _toml_files(directory) for directory in directories}
+    for directory in directories if _NAME.fullmatch(name) else ():
+        path = directory / f"{name}.toml"
+        if path in found[directory]:
+            return path
+    known = sorted({file.stem for files in found.values() for file in files})
+    looked = ", ".join(map(str, directories))
     remedy = f"profiles here: {', '.join(known)}" if known else "name another directory with --config-dir"
     raise ConfigError(f"there is no profile {name!r} in {looked}", remedy=remedy)
 
@@ -103,7 +103,20 @@ def search_path(config_dir: Path | None, environ: Mapping[str, str]) -> tuple[Pa
 
 def drop_ins(path: Path) -> list[Path]:
     """The files that amend the profile at ``path``, in the order in which they do."""
-    return sorted((path.parent / f"{path.name}.d").glob("*.toml"))
+    return _toml_files(path.parent / f"{path.name}.d")
+
+
+def _toml_files(directory: Path) -> list[Path]:
+    """By name; none where there is no such directory. One that may not be looked into could hold limits: ConfigError.
+
+    ``Path.glob`` would take it for an empty one.
+    """
+    try:
+        return sorted(directory / name for name in os.listdir(directory) if name.endswith(".toml"))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigError(f"{directory}: {error.strerror}", remedy="let the user that runs ztb read it") from None
 
 
 def merge(layers: Iterable[Layer]) -> Layer:

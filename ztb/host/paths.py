@@ -60,13 +60,14 @@ def make_private(directory: Path) -> Path:
         directory.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
         status = directory.stat()
     except OSError as error:
-        raise ConfigError(f"{directory}: {error.strerror}", remedy="name another one with --state-dir") from None
+        raise ConfigError(f"{directory}: {error.strerror}", remedy="name a directory that this user may make") from None
     if status.st_uid not in (0, os.geteuid()):
         message = f"{directory}: belongs to user {status.st_uid}, we are {os.geteuid()}"
-        raise ConfigError(message, remedy="run as its owner, or name another one with --state-dir")
+        raise ConfigError(message, remedy="run as its owner, or name another directory")
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o027:
-        raise ConfigError(f"{directory}: mode {mode:04o} lets others in", remedy=f"chmod 700 {directory}")
+        remedy = f"name another directory, or, if it is ztb's alone, chmod 700 {directory}"
+        raise ConfigError(f"{directory}: mode {mode:04o} lets others in", remedy=remedy)
     return directory
 
 

@@ -81,7 +81,7 @@ def _require_private(directory: Path) -> None:
     if mode & _FORBIDDEN:
         raise ConfigError(
             f"{directory} has mode {mode:04o}: others could read or change the journal",
-            remedy=f"chmod 0700 {directory} (0750 lets its group read)",
+            remedy=f"name another directory, or, if it is ztb's alone, chmod 700 {directory} (750 lets its group read)",
         )
     if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
