@@ -25,6 +25,7 @@ from ztb.store.journal import MemoryJournal
 from ztb.venues.port import Balance, Capabilities, OpenOrder, Placed, VenueFill
 from ztb.venues.zaif.rules import CAPABILITIES
 
+PATIENCE_S = 30.0
 SYMBOL = SPOT.symbol
 CONFIG = EngineConfig(instruments=(SPOT,), limits=WIDE, capital=CAPITAL, order_lots=10)
 WISHES = {
@@ -129,9 +130,10 @@ def _decoded(kind: str, body: bytes) -> object:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until ``condition`` holds; a test that hangs is ended by its time limit."""
-    while not condition():  # noqa: ASYNC110 - whoever makes it hold knows nothing of the test
-        await asyncio.sleep(0.001)
+    """Let other tasks run until ``condition`` holds; a test that would hang fails here."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - whoever makes it hold knows nothing of the test
+            await asyncio.sleep(0.001)
 
 
 class PlayedAccount:
