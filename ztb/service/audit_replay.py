@@ -16,9 +16,10 @@ from typing import Any, Final
 from ztb.core.error import ConfigError, InvariantBroken, StoreCorrupt, TapeError, UsageError
 from ztb.core.event import Event
 from ztb.core.policy import plain_text
-from ztb.core.state import State
+from ztb.core.state import EngineConfig, State
 from ztb.core.step import DecisionRow, Engine
 from ztb.policies.registry import load_policy
+from ztb.service.books import Books, books_of
 from ztb.service.recorded_session import RecordedSession, sessions
 from ztb.service.recovery import recover
 from ztb.store.chain import Record
@@ -96,18 +97,21 @@ def audit(
             if not 1 <= only <= len(found):
                 raise UsageError(f"there is no session {only} in {path}", remedy=f"sessions 1 to {len(found)}")
             found = [found[only - 1]]
-        checkpoints = CheckpointStore(database)
-        return [_audited(session, checkpoints, advance) for session in found]
+        checkpoints, books = CheckpointStore(database), Books(journal)
+        return [_audited(session, checkpoints, books, advance) for session in found]
     finally:
         journal.close()
         database.close()
 
 
-def _audited(session: RecordedSession, checkpoints: CheckpointStore, advance: Callable[[int], None]) -> SessionAudit:
+def _audited(
+    session: RecordedSession, checkpoints: CheckpointStore, books: Books, advance: Callable[[int], None]
+) -> SessionAudit:
     done = SessionAudit(session)
     try:
         made_of = session.made_of
         engine = Engine(made_of.engine, load_policy(made_of.policy, made_of.parameters))
+        _check_books(session, engine.config, books)
         _check_beginning(session, engine, checkpoints, done)
         tape = TapeReader(session.tape_path, allow_cut=True)
         _Comparison(session, engine, checkpoints, done, advance).run(tape)
@@ -116,6 +120,14 @@ def _audited(session: RecordedSession, checkpoints: CheckpointStore, advance: Ca
     except (ConfigError, TapeError, StoreCorrupt, InvariantBroken) as error:
         done.problem = error.message
     return done
+
+
+def _check_books(session: RecordedSession, config: EngineConfig, books: Books) -> None:
+    """What the bot holds and paid must follow from the records alone, whatever checkpoints there are."""
+    followed = books.before(session.begin.seq, config)
+    said = books_of(session.made_of.state)
+    for name, then in said.items():
+        _same(f"the books at the beginning: {name}", then, followed[name], session.begin.ts_ns, session.begin.seq)
 
 
 def _check_beginning(
@@ -269,9 +281,13 @@ def _same_state(what: str, recorded: dict[str, Any], state: State, ts_ns: int, s
     """Raises the difference of the first member that is not the same."""
     now = json.loads(json.dumps(state.snapshot()))
     for name in sorted(recorded.keys() | now.keys()):
-        if recorded.get(name) != now.get(name):
-            then_text, now_text = (json.dumps(plain.get(name), sort_keys=True) for plain in (recorded, now))
-            raise _Differs(Difference(f"{what}: {name}", ts_ns, seq, then_text, now_text))
+        _same(f"{what}: {name}", recorded.get(name), now.get(name), ts_ns, seq)
+
+
+def _same(what: str, then: object, now: object, ts_ns: int, seq: int) -> None:
+    if then != now:
+        then_text, now_text = (json.dumps(value, sort_keys=True) for value in (then, now))
+        raise _Differs(Difference(what, ts_ns, seq, then_text, now_text))
 
 
 def _text(record: Record) -> str:

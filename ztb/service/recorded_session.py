@@ -34,7 +34,7 @@ def sessions(journal: JournalReader, directory: Path) -> list[RecordedSession]:
     """All of them, oldest first. Walks the whole chain: StoreCorrupt where it breaks."""
     end_seq = journal.head.seq + 1
     begins = [record for record in journal.read(kinds={SESSION}) if record.seq < end_seq]
-    ends = [record.seq for record in begins[1:]] + [end_seq]
+    ends = [record.seq for record in begins[1:]] + [end_seq] * bool(begins)
     return [
         RecordedSession(journal, directory, number, begin, decode_session(begin.body), end)
         for number, (begin, end) in enumerate(zip(begins, ends, strict=True), 1)
