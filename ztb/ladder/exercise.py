@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ztb.ladder import logs
+from ztb.ladder import journal_facts, logs
 from ztb.ladder.context import LOGS, Context
 from ztb.ladder.evidence import Findings
 from ztb.ladder.exchange import Exchange
@@ -23,6 +23,9 @@ ORDERS_MINUTES_MAX: Final = 10.0
 ORDERS_WALL_S_MIN: Final = 10.0
 """How long orders are waited for: so much of the market's time, but never less than so much of the wall's."""
 LOOK_S: Final = 0.05
+SIGNAL_LOOK_S: Final = 0.25
+KILLED: Final = "killed"
+"""The code of a refusal because of the kill latch."""
 LATCH_S_MAX: Final = 5.0
 PERMILLE: Final = 1_000
 
@@ -43,8 +46,6 @@ class Exercise:
         """Settings that make orders flow; a policy of the user's own is first tried as it is."""
         self.tick: Callable[[float], None] = lambda part: None
         """Told how far the step is that is under way, from 0 to 1."""
-        self.calls: list[dict[str, Any]] = []
-        self.account: dict[str, Any] = {}
 
     @property
     def trader(self) -> TraderProcess:
@@ -93,6 +94,14 @@ class Exercise:
         for part in self.trader.watch(seconds):
             passed += part
             self.tick(min(1.0, passed / seconds))
+
+    def watch_killed(self, seconds: float) -> None:
+        """Let a killed trader run for ``seconds``, and on until the policy has wanted something that was refused."""
+        self.watch(seconds)
+        for _ in range(int(self.orders_wall_s_max / SIGNAL_LOOK_S)):
+            if journal_facts.outcomes(self.trader.state_dir)[KILLED] or not self.trader.is_running:
+                return
+            self.watch(SIGNAL_LOOK_S)
 
     def wait_for_latch(self, begin_ns: int) -> float | None:
         """Milliseconds from ``begin_ns`` until the log says ``killed``, as exact as a log is; None: it never did."""

@@ -168,6 +168,15 @@ def chain(state_dir: Path) -> VerifyReport:
     return verify(state_dir / JOURNAL_NAME)
 
 
+def outcomes(state_dir: Path) -> Counter[str]:
+    """What became of the signals so far, as in ``JournalFacts``; cheap enough to be asked again and again."""
+    facts = JournalFacts()
+    with closing(JournalReader(state_dir / JOURNAL_NAME)) as reader:
+        for record in reader.read(kinds={DECISIONS}):
+            facts.take(record)
+    return facts.outcomes
+
+
 def decision_lines(state_dir: Path) -> list[str]:
     """Each decision as a JSON line: what the policy saw (its features) and what became of it."""
     if not (state_dir / JOURNAL_NAME).exists():

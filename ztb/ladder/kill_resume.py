@@ -10,12 +10,13 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from ztb.ladder import journal_facts
 from ztb.ladder.context import Context
 from ztb.ladder.evidence import Findings
-from ztb.ladder.exercise import LOAD, LOAD_POLICY, PERMILLE, Exercise, step_progress
+from ztb.ladder.exercise import KILLED, LOAD, LOAD_POLICY, PERMILLE, Exercise, step_progress
 from ztb.ladder.judge import judge_log, judge_sessions, judge_use
 from ztb.ladder.orders import judge_orders, read_books
 
@@ -28,6 +29,8 @@ READY_AFTER_KILL_S: Final = 15.0
 """Looking up an order of unknown fate takes repeated looks at the venue."""
 SETTLE_S: Final = 0.2
 """Bytes that left before the latch may still be on their way through the loopback."""
+SILENT_MINUTES: Final = 0.25
+"""Of the market, at least, under a kill by signal or environment; the kill by file is watched until it stopped one."""
 SLOW_MS: Final = 150
 """Orders answered so slowly that a SIGKILL finds some of them under way."""
 SIGKILLS: Final = 3
@@ -47,21 +50,20 @@ def run(context: Context, findings: Findings) -> None:
     """The whole exercise."""
     exercise = Exercise(context, findings, NAME)
     context.sessions[NAME] = exercise.context.directory("work") / f"{NAME}-state"
-    steps = (
-        _trade, _kill_by_file, _stay_silent, _restart_killed, _resume, _kill_by_signal, _kill_by_environment,
-        _kill_processes, _stop,
-    )  # fmt: skip
     try:
-        with context.progress(NAME, len(steps) * PERMILLE) as advance:
-            for step in steps:
+        with context.progress(NAME, len(STEPS) * PERMILLE) as advance:
+            for step in STEPS:
                 exercise.tick = step_progress(advance)
                 step(exercise)
                 exercise.tick(1.0)
+        calls, account = exercise.exchange.calls(), exercise.exchange.account_state()
+        refused = exercise.exchange.rate_refusals()
     except Unready:
         return
     finally:
         exercise.close()
-    _judge(exercise)
+    findings.equal("A-19", "requests that the exchange refused for their rate", refused, 0)
+    _judge(exercise, calls, account)
 
 
 def _start(exercise: Exercise, limit_s: float, *, killed: bool = False) -> None:
@@ -85,7 +87,7 @@ def _trade(exercise: Exercise) -> None:
     received = exercise.wait_for_orders(WARM_UP_ORDERS)
     if received < WARM_UP_ORDERS and not exercise.load:
         minutes = exercise.orders_wall_s_max * exercise.context.options.time_scale / 60
-        told = f"{policy}: {received} orders in {minutes:g} minutes; the exercise goes on with {LOAD_POLICY}"
+        told = f"{policy}: {received} in {minutes:g} min of the market; the exercise goes on with {LOAD_POLICY}"
         findings.warn("A-06", "the policy itself trades while it is killed", told, f">= {WARM_UP_ORDERS} orders")
         _stop_orderly(exercise)
         exercise.load = LOAD
@@ -101,16 +103,16 @@ def _kill_by_file(exercise: Exercise) -> None:
 
 
 def _stay_silent(exercise: Exercise) -> None:
-    """A quarter of the window under the latch, the market running: nothing leaves, and the policy is still asked."""
+    """A quarter of the window under the latch, the market running: nothing leaves, though the policy wants to trade."""
     findings = exercise.findings
     time.sleep(SETTLE_S)
     before = exercise.orders_received()
-    exercise.watch(exercise.window_s / 4)
+    exercise.watch_killed(exercise.window_s / 4)
     findings.equal("A-21", "orders that left after the latch", exercise.orders_received() - before, 0)
     working = len(exercise.exchange.account_state()["orders"])
     findings.equal("A-21", "orders still working at the exchange", working, 0)
     _stop_orderly(exercise)
-    refused = journal_facts.read(exercise.trader.state_dir).outcomes["killed"]
+    refused = journal_facts.outcomes(exercise.trader.state_dir)[KILLED]
     findings.at_least("A-21", "signals refused because of the kill", refused, 1, "signals")
 
 
@@ -157,7 +159,7 @@ def _kill_by_signal(exercise: Exercise) -> None:
     exercise.context.performance_metrics["kill_latch_ms"]["SIGUSR1"] = latch_ms
     time.sleep(SETTLE_S)
     before = exercise.orders_received()
-    exercise.watch(exercise.window_s / 16)
+    exercise.watch(max(exercise.window_s / 16, exercise.context.wall_seconds(SILENT_MINUTES)))
     findings.equal("A-21", "orders that left after SIGUSR1", exercise.orders_received() - before, 0)
     exercise.put("resume", RESUME_REASON)
     findings.at_least("A-24", "orders after the second resume", exercise.wait_for_orders(1), 1, "orders")
@@ -173,7 +175,7 @@ def _kill_by_environment(exercise: Exercise) -> None:
     findings.equal(
         "A-32", "killed from the start by ZTB_KILL=1", None if status is None else status["kill"]["on"], True
     )
-    exercise.watch(exercise.window_s / 16)
+    exercise.watch(max(exercise.window_s / 16, exercise.context.wall_seconds(SILENT_MINUTES)))
     findings.equal("A-21", "orders that left under ZTB_KILL=1", exercise.orders_received() - before, 0)
     exercise.put("resume", RESUME_REASON)
     findings.at_least("A-24", "orders after the third resume", exercise.wait_for_orders(1), 1, "orders")
@@ -206,13 +208,15 @@ def _stop(exercise: Exercise) -> None:
     exercise.watch(exercise.window_s / 2)
     findings.equal("A-24", "it runs to the end of the window", exercise.trader.is_running, True)
     _stop_orderly(exercise)
-    exercise.calls = exercise.exchange.calls()
-    exercise.account = exercise.exchange.account_state()
-    refused = exercise.exchange.rate_refusals()
-    findings.equal("A-19", "requests that the exchange refused for their rate", refused, 0)
 
 
-def _judge(exercise: Exercise) -> None:
+STEPS: Final[tuple[Callable[[Exercise], None], ...]] = (
+    _trade, _kill_by_file, _stay_silent, _restart_killed, _resume, _kill_by_signal, _kill_by_environment,
+    _kill_processes, _stop,
+)  # fmt: skip
+
+
+def _judge(exercise: Exercise, calls: list[dict[str, Any]], account: dict[str, Any]) -> None:
     findings, context = exercise.findings, exercise.context
     facts = journal_facts.read(exercise.trader.state_dir)
     judge_sessions(context, findings, facts, *exercise.traders)
@@ -221,7 +225,7 @@ def _judge(exercise: Exercise) -> None:
     findings.equal("A-21", "kills in the journal, by source", kills, ", ".join(f"{name} 1" for name in KILL_SOURCES))
     findings.equal("A-24", "resumes in the journal", facts.notices["resumed"], len(KILL_SOURCES))
     findings.below("A-14", "error rate", facts.error_percent(), ERROR_PERCENT, "%")
-    books = read_books(facts, exercise.calls, exercise.account)
+    books = read_books(facts, calls, account)
     judge_orders(findings, facts, books, exercise.trader.status())
     judge_log(findings, exercise.log, expected=ERRORS_EXPECTED)
     judge_use(context, findings, NAME, *exercise.traders)
