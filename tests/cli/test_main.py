@@ -18,7 +18,7 @@ from tests.cli.command import clean_environ
 from tests.cli.command import ztb as run_ztb
 from ztb.cli import main as frame
 from ztb.cli.main import NOUNS, build_parser, main
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.result import Result
 from ztb.core.error import ConfigError, UnknownFate
 
 ENVELOPE = {"success", "exit_code", "command", "data", "errors", "warnings"}
@@ -29,8 +29,8 @@ def noun(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[argparse.Namesp
     """Adds the command ``ztb thing do`` with the given handler to the real frame."""
 
     def add(handler: Callable[[argparse.Namespace], Result]) -> None:
-        def register(subparsers: Subparsers) -> None:
-            verbs = subparsers.add_parser("thing").add_subparsers(dest="verb")
+        def register(parser: argparse.ArgumentParser) -> None:
+            verbs = parser.add_subparsers(dest="verb")
             verb = verbs.add_parser("do")
             verb.add_argument("--name", default="")
             verb.set_defaults(handler=handler)
@@ -95,8 +95,12 @@ def test_only_the_noun_that_is_asked_for_is_imported() -> None:
         (("qqqq",), "there is no `ztb qqqq`", "nouns: "),
         (("config",), "ztb config: the following arguments are required: VERB", "see `ztb config --help`"),
         (("config", "shw"), "invalid choice: 'shw'", "see `ztb config --help`"),
-        (("config", "show", "--colour"), "unrecognized arguments: --colour", "see `ztb --help`"),
-        (("config", "show", "--prof", "demo"), "unrecognized arguments: --prof demo", "see `ztb --help`"),
+        (
+            ("config", "show", "--colour"),
+            "ztb config show: unrecognized arguments: --colour",
+            "see `ztb config show --help`",
+        ),
+        (("config", "show", "--prof", "demo"), "unrecognized arguments: --prof demo", "see `ztb config show --help`"),
         (("config", "show", "--profile"), "expected one argument", "see `ztb config show --help`"),
     ],
 )

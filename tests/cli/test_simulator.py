@@ -154,13 +154,13 @@ def test_a_tape_that_is_too_short_for_the_offset(tape: Path, accounts: Path) -> 
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--time-scale", "0"], "--time-scale is 0.0"),
-        (["--time-scale", "nan"], "--time-scale is nan"),
+        (["--time-scale", "0"], "--time-scale: '0' is no number above 0"),
+        (["--time-scale", "nan"], "--time-scale: 'nan' is no number above 0"),
         (["--time-scale", "x"], "--time-scale"),
-        (["--start-offset", "-1"], "--start-offset is -1.0"),
-        (["--public-per-second", "-1"], "--public-per-second is -1"),
+        (["--start-offset", "-1"], "--start-offset: '-1' is no whole number from 0"),
+        (["--public-per-second", "-1"], "--public-per-second: '-1' is no whole number from 0"),
         (["--public-refusal", "200"], "--public-refusal"),
-        (["--order-too-new-ms", "-1"], "--order-too-new-ms is -1"),
+        (["--order-too-new-ms", "-1"], "--order-too-new-ms: '-1' is no whole number from 0"),
         (["--venue", "mtgox"], "--venue"),
         (["--listen", "0.0.0.0:0"], "does not listen on 0.0.0.0"),
         (["--listen", "127.0.0.1"], "--listen is '127.0.0.1'"),

@@ -146,7 +146,7 @@ def test_a_damaged_tape_is_found_by_check(tmp_path: Path, capsys: pytest.Capture
         (["tape", "check", "empty"], "empty: byte 0: the file is empty"),
         (["tape", "check", "other"], "other: byte 0: not one of tape"),
         (["tape", "info", "other"], "other: byte 0: this is no ztb tape"),
-        (["tape", "check", "ticks.csv", "--gap", "-1"], "not in 0.."),
+        (["tape", "check", "ticks.csv", "--gap", "-1"], "'-1' is no whole number from 0 to 1000000000"),
         (["tape", "check", "ticks.csv", "--symbol", "eth_jpy"], "the steps of eth_jpy are not known"),
         (["tape", "check", "ticks.csv", "--convert", "btc_jpy", "--rate", "1"], "only binance-jsonl can be converted"),
         (["tape", "import", "ticks.csv", "--out", "a.tape"], "--format"),

@@ -19,9 +19,9 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from ztb.cli.options import add_profile_options, add_state_option, profile_from
+from ztb.cli.options import add_profile_options, add_state_option, add_verbs, profile_from, whole
 from ztb.cli.progress import progress
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.result import Result
 from ztb.core.error import StoreCorrupt, StoreError, UsageError
 from ztb.store.chain import Record
 from ztb.store.database import JOURNAL_NAME, sync_directory
@@ -40,20 +40,16 @@ not be compared (a tape that lost its end in a crash, or is gone).
 """
 SHOWN_RECORDS: Final = 20
 SHOWN_RECORDS_MAX: Final = 10_000
+SESSIONS_MAX: Final = 1_000_000
 _SHOWN_BODY_LENGTH: Final = 160
 _NS: Final = 1_000_000_000
 
 
-def register(subparsers: Subparsers) -> None:
-    """Adds ``ztb audit verify|export|show|replay``."""
-    parser = subparsers.add_parser(
-        "audit",
-        help="verify, show and export the journal; run past sessions again",
-        description="The journal of a trader: whether it is whole, what it says, and whether it comes out again.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb audit verify|export|show|replay``."""
+    parser.description = "The journal of a trader: whether it is whole, what it says, and whether it comes out again."
+    parser.epilog = EPILOG
+    verbs = add_verbs(parser)
     check = verbs.add_parser("verify", help="whether the chain is unbroken; exit code 1 if not")
     export = verbs.add_parser("export", help="records as JSON lines")
     show = verbs.add_parser("show", help="the newest records")
@@ -68,8 +64,12 @@ def register(subparsers: Subparsers) -> None:
         verb.add_argument("--since", type=_time_ns, metavar="TIME", help="ISO 8601 (UTC if it names no zone) or ns")
         verb.add_argument("--until", type=_time_ns, metavar="TIME", help="the same, not included")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new file, or - for the output")
-    show.add_argument("--last", type=_count, default=SHOWN_RECORDS, metavar="N", help=f"default {SHOWN_RECORDS}")
-    again.add_argument("--session", type=_count, metavar="N", help="only the N-th session (default: all)")
+    show.add_argument(
+        "--last", type=whole(1, SHOWN_RECORDS_MAX), default=SHOWN_RECORDS, metavar="N", help=f"default {SHOWN_RECORDS}"
+    )
+    again.add_argument(
+        "--session", type=whole(1, SESSIONS_MAX), metavar="N", help="only the N-th session (default: all)"
+    )
     check.set_defaults(handler=verify_journal)
     again.set_defaults(handler=replay_sessions)
     export.set_defaults(handler=export_journal)
@@ -233,13 +233,6 @@ def _target(out: Path) -> Iterator[BinaryIO]:
     except BaseException:
         out.unlink()
         raise
-
-
-def _count(text: str) -> int:
-    value = int(text) if text.isdecimal() and len(text) < 10 else 0
-    if not 0 < value <= SHOWN_RECORDS_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {SHOWN_RECORDS_MAX}")
-    return value
 
 
 def _time_ns(text: str) -> int:

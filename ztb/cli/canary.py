@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import secrets
 import signal
 import sys
@@ -15,9 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ztb.cli.options import add_profile_options, profile_from
+from ztb.cli.options import add_profile_options, add_verbs, number, profile_from
 from ztb.cli.progress import progress
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.result import Result
 from ztb.core.error import UsageError
 from ztb.host.build import build_id
 from ztb.ladder.bundle_check import check_bundle
@@ -45,32 +44,28 @@ marked as such. docs/canary-ladder.md tells every criterion.
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``canary``."""
-    parser = subparsers.add_parser(
-        "canary",
-        help="up the canary ladder, with evidence",
-        description="Take a release, a policy or a limit up the canary ladder, where every rung needs evidence.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb canary run|verify``."""
+    parser.description = "Take a release, a policy or a limit up the canary ladder, where every rung needs evidence."
+    parser.epilog = EPILOG
+    verbs = add_verbs(parser)
     run_parser = verbs.add_parser(
         "run",
         help="preflight, replay, live-lite, kill/resume, bundle",
         description="Climb the first rungs of the canary ladder and bundle the evidence.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_profile_options(run_parser)
     add = run_parser.add_argument
     add("--policy", default=None, metavar="NAME", help=f"policy to use (default: the profile's, or {DEFAULT_POLICY})")
-    add("--duration", type=float, metavar="MINUTES", help="of each window (default: live-lite 20, kill/resume 5)")
-    add("--kill-threshold", type=float, default=0.01, metavar="FRACTION",
+    add("--duration", type=number(MINUTES_MAX), metavar="MINUTES",
+        help="of each window (default: live-lite 20, kill/resume 5)")  # fmt: skip
+    add("--kill-threshold", type=number(1), default=0.01, metavar="FRACTION",
         help="drawdown that kills the traders (default 0.01)")  # fmt: skip
     add("--connectivity-skip", action="store_true", help="leave the venue's reachability out (verdict: CONDITIONAL)")
     add("--output-dir", type=Path, metavar="DIR", help="default: artifacts/canary_YYYYmmdd_HHMMSS")
-    add("--time-scale", type=float, metavar="N", help=f"run N times as fast (built-in exchange: {SIMULATED_SCALE:g})")
+    add("--time-scale", type=number(SCALE_MAX), metavar="N",
+        help=f"run N times as fast (built-in exchange: {SIMULATED_SCALE:g})")  # fmt: skip
     run_parser.set_defaults(handler=run)
     verify_parser = verbs.add_parser(
         "verify",
@@ -154,14 +149,8 @@ def _options(args: argparse.Namespace) -> CanaryOptions:
     loaded = profile_from(args)
     simulated = loaded.profile.venue.simulator
     scale = args.time_scale if args.time_scale is not None else SIMULATED_SCALE if simulated else 1.0
-    if not (math.isfinite(scale) and 0 < scale <= SCALE_MAX):
-        raise UsageError(f"--time-scale is {scale}", remedy=f"a number above 0, at most {SCALE_MAX:g}")
     if scale != 1.0 and not simulated:
         raise UsageError("time can be scaled on the built-in exchange only", remedy="leave --time-scale away")
-    if not 0 < args.kill_threshold <= 1:
-        raise UsageError(f"--kill-threshold is {args.kill_threshold}", remedy="a fraction above 0, at most 1")
-    if args.duration is not None and not 0 < args.duration <= MINUTES_MAX:
-        raise UsageError(f"--duration is {args.duration}", remedy=f"minutes above 0, at most {MINUTES_MAX}")
     stamp = time.strftime("%Y%m%d_%H%M%S")
     return CanaryOptions(
         loaded=loaded,

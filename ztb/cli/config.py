@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from ztb.cli.options import add_profile_options, profile_from
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.options import add_profile_options, add_verbs, profile_from
+from ztb.cli.result import Result
 from ztb.host import schema
 from ztb.host.profile import Profile
 
@@ -18,16 +18,11 @@ examples:
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Adds ``ztb config show|check|keys``."""
-    parser = subparsers.add_parser(
-        "config",
-        help="show and check profiles",
-        description="What holds in the end and where it came from, whether it is sound, and which keys there are.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb config show|check|keys``."""
+    parser.description = "What holds in the end and where it came from, whether it is sound, and which keys there are."
+    parser.epilog = EPILOG
+    verbs = add_verbs(parser)
     show = verbs.add_parser("show", help="every effective value and its source")
     check = verbs.add_parser("check", help="whether the profile is sound; exit code 78 if not")
     keys = verbs.add_parser("keys", help="every key with its meaning, range and default")

@@ -21,7 +21,7 @@ from ztb.cli.operate import (
     reason_from,
     wait_for,
 )
-from ztb.cli.result import Result, Subparsers, printable
+from ztb.cli.result import Result, printable
 from ztb.cli.sighting import Sighting, sight
 from ztb.core.error import StoreCorrupt, ZtbError
 from ztb.service.operator import KILL_NAME
@@ -40,15 +40,10 @@ once; 1 a trader runs and did not confirm. `ztb resume --reason TEXT` lifts the 
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``kill``."""
-    parser = subparsers.add_parser(
-        "kill",
-        help="latch the trader: nothing leaves any more",
-        description="Latch the trader of a profile: cancel what works, send nothing more, also after a restart.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb kill``."""
+    parser.description = "Latch the trader of a profile: cancel what works, send nothing more, also after a restart."
+    parser.epilog = EPILOG
     add_reason_option(parser)
     add_place_options(parser)
     parser.set_defaults(handler=kill)

@@ -21,7 +21,7 @@ from ztb.cli.result import Result, Subparsers
 from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
-    # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(subparsers)
+    # "noun": ("ztb.cli.module", "one line for `ztb --help`"); the module has register(parser)
     "canary": ("ztb.cli.canary", "up the canary ladder, with evidence"),
     "run": ("ztb.cli.run", "the trader, in the foreground"),
     "status": ("ztb.cli.status", "what the trader is doing"),
@@ -38,8 +38,6 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
 
 ALIKE_MIN: Final = 0.75
 """How alike an unknown option must be to one that exists, to be taken for it (difflib: 1 is equal)."""
-_UNKNOWN: Final = "unrecognized arguments: "
-"""How argparse begins its complaint."""
 EXIT_INTERNAL: Final = 70
 EXIT_OUTPUT: Final = 74
 EXIT_INTERRUPTED: Final = 130
@@ -56,7 +54,7 @@ class Parser(argparse.ArgumentParser):
     """Takes the global options at every level, and raises usage errors instead of printing them."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - handed on to argparse as they are
-        super().__init__(**options)
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
         self.allow_abbrev = False  # an abbreviation could change its meaning when an option is added
         # No default here: the parser of the verb would overwrite what stood before the noun.
         common = self.add_argument_group("global options")
@@ -65,14 +63,7 @@ class Parser(argparse.ArgumentParser):
         common.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help="say more")
 
     def error(self, message: str) -> NoReturn:
-        hint = self._hint(message)
-        raise UsageError(f"{self.prog}: {message}", remedy=f"{hint}see `{self.prog} --help`")
-
-    def _hint(self, message: str) -> str:
-        """The option that was meant, where one looks like the first that is unknown."""
-        unknown = next((word for word in message.partition(_UNKNOWN)[2].split() if word.startswith("--")), "")
-        near = difflib.get_close_matches(unknown.partition("=")[0], sorted(_options(self)), n=1, cutoff=ALIKE_MIN)
-        return f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{self.prog}: {message}", remedy=f"see `{self.prog} --help`")
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
@@ -91,10 +82,9 @@ def build_parser(noun: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ztb {__version__}")
     nouns: Subparsers = parser.add_subparsers(dest="noun", metavar="NOUN", title="nouns")
     for name, (module, summary) in NOUNS.items():
+        noun_parser = nouns.add_parser(name, help=summary)
         if name == noun:
-            importlib.import_module(module).register(nouns)
-        else:
-            nouns.add_parser(name, help=summary)
+            importlib.import_module(module).register(noun_parser)
     return parser
 
 
@@ -106,11 +96,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         hint = f"did you mean `ztb {near[0]}`?" if near else f"nouns: {', '.join(NOUNS)}"
         raise UsageError(f"there is no `ztb {noun}`", remedy=hint)
     parser = build_parser(noun)
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    command = " ".join(filter(None, ("ztb", args.noun, getattr(args, "verb", None))))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], sorted(_options(parser)), n=1, cutoff=ALIKE_MIN)
+        hint = f"did you mean {near[0]}? " if near else ""
+        message = f"{command}: unrecognized arguments: {' '.join(unknown)}"
+        raise UsageError(message, remedy=f"{hint}see `{command} --help`")
     for name, default in (("json", False), ("quiet", False), ("verbose", 0)):
         vars(args).setdefault(name, default)
     if not hasattr(args, "handler"):
-        command = "ztb" if noun is None else f"ztb {noun}"
         raise UsageError(f"`{command}` alone does nothing", remedy=f"see `{command} --help`")
     return args
 

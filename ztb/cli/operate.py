@@ -17,7 +17,7 @@ from typing import Final
 from ztb.cli.options import add_profile_options, add_state_option, profile_from
 from ztb.cli.sighting import Sighting, sight
 from ztb.core.error import ConfigError, CredentialError, StoreCorrupt, StoreError, UsageError
-from ztb.host.paths import make_private, runtime_directory, state_directory
+from ztb.host.paths import PROFILE_NAME, make_private, runtime_directory, state_directory
 from ztb.service.operator import OPERATOR_DIRECTORY
 
 ANSWER_S_MAX: Final = 2.0
@@ -55,6 +55,8 @@ def add_reason_option(parser: argparse.ArgumentParser) -> None:
 
 def place_from(args: argparse.Namespace) -> Place:
     """By the same rules as `ztb run`."""
+    if not PROFILE_NAME.fullmatch(args.profile):
+        raise UsageError(f"--profile is {args.profile[:60]!r}", remedy="a name: small letters, digits and hyphens")
     if args.runtime_dir is not None:
         return Place(args.profile, args.runtime_dir.absolute())
     if args.state_dir is not None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ztb.cli.result import Subparsers
 
 if TYPE_CHECKING:
     from ztb.host.config import LoadedProfile
+
+
+def add_verbs(parser: argparse.ArgumentParser) -> Subparsers:
+    """Where a noun's verbs are added; one of them must be given."""
+    return parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
 
 def add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +39,47 @@ def add_profile_options(parser: argparse.ArgumentParser) -> None:
 def add_state_option(parser: argparse.ArgumentParser) -> None:
     """``--state-dir``, which ``ztb.host.paths.state_directory`` takes as ``option``."""
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep journal and checkpoints in DIR")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """For ``type=``: a whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        # int() itself also takes 1_000 and the digits of other scripts, and works long on very many digits
+        is_whole = text.removeprefix("-").isdecimal() and text.isascii() and len(text) <= 20
+        if not is_whole or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def number(maximum: float) -> Callable[[str], float]:
+    """For ``type=``: a number above 0 and at most ``maximum``; no amount of money, because it becomes a float."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= maximum:  # what is not a number is neither
+            raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and at most {maximum:g}")
+        return value
+
+    return parse
+
+
+def loopback_url(text: str) -> str:
+    """For ``type=``: where a built-in exchange listens. No other address, because real money could be there."""
+    try:
+        url = urlsplit(text)
+        is_here = url.hostname == "localhost" or ip_address(url.hostname or "").is_loopback
+        is_fine = is_here and url.scheme == "http" and url.username is None
+    except ValueError:
+        is_fine = False
+    if not is_fine:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address like http://127.0.0.1:PORT")
+    return text.rstrip("/")
 
 
 def tape_file(text: str) -> Path:

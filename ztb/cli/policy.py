@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from ztb.cli.result import Result, Subparsers, printable
+from ztb.cli.options import add_verbs
+from ztb.cli.result import Result, printable
 from ztb.policies.registry import GROUP, available
 
 EPILOG: Final = """\
@@ -17,16 +18,11 @@ docs/own-policy.md shows how to add one of your own.
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``policy``."""
-    parser = subparsers.add_parser(
-        "policy",
-        help="the trading policies that are installed",
-        description="The trading policies that are installed, by the entry point they register.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb policy list``."""
+    parser.description = "The trading policies that are installed, by the entry point they register."
+    parser.epilog = EPILOG
+    verbs = add_verbs(parser)
     verbs.add_parser("list", help="name and first line of each").set_defaults(handler=list_policies)
 
 

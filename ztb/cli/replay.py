@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ztb.cli.files import output_directory, write_files
-from ztb.cli.options import add_profile_options, profile_from, tape_file
+from ztb.cli.options import add_profile_options, profile_from, tape_file, whole
 from ztb.cli.progress import progress
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.result import Result
 from ztb.core.error import UsageError
 from ztb.core.instrument import Instrument
 from ztb.host.config import LoadedProfile
@@ -31,23 +31,23 @@ REPORT_TEXT = "replay_report.txt"
 CHART = "replay_chart.svg"
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``replay``."""
-    parser = subparsers.add_parser(
-        "replay",
-        help="a policy over recorded market data",
-        description="Run a policy over a tape, through the engine, its limits and the order life cycle.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb replay``."""
+    parser.description = "Run a policy over a tape, through the engine, its limits and the order life cycle."
+    parser.epilog = EPILOG
     add_profile_options(parser)
     add = parser.add_argument
     add("--tape", type=tape_file, default=DEMO_TAPE, metavar="FILE", help="a tape, or the name of a bundled one")
     add("--policy", default="", metavar="NAME", help="a policy with its defaults, instead of the profile's")
     add("--out", type=Path, metavar="DIR", help="write report, chart and figures into DIR")
     add("--journal", choices=("memory", "durable"), default="memory", help="durable: keep it in DIR/journal.db")
-    add("--latency-ms", type=int, default=0, metavar="MS", help="between decision and arrival (default 0)")
-    add("--kill-at", type=int, metavar="PERCENT", help="kill after so much of the tape: nothing may leave after that")
+    add("--latency-ms", type=whole(0, 60_000), default=0, metavar="MS", help="between decision and arrival (default 0)")
+    add(
+        "--kill-at",
+        type=whole(0, 100),
+        metavar="PERCENT",
+        help="kill after so much of the tape: nothing may leave then",
+    )
     add("--verify", action="store_true", help="run twice and compare every record")
     parser.set_defaults(handler=run)
 
@@ -107,10 +107,6 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
         raise UsageError("a durable journal needs a place", remedy="add --out DIR")
     if args.journal == "durable" and args.verify:
         raise UsageError("--verify compares journals in memory", remedy="leave --journal durable away")
-    if not 0 <= args.latency_ms <= 60_000:
-        raise UsageError(f"--latency-ms is {args.latency_ms}", remedy="a number from 0 to 60000")
-    if args.kill_at is not None and not 0 <= args.kill_at <= 100:
-        raise UsageError(f"--kill-at is {args.kill_at}", remedy="a percentage from 0 to 100")
     if args.out is not None:
         output_directory(args.out)
     return ReplayOptions(

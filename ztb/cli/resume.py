@@ -20,7 +20,7 @@ from ztb.cli.operate import (
     reason_from,
     wait_for,
 )
-from ztb.cli.result import Result, Subparsers, printable
+from ztb.cli.result import Result, printable
 from ztb.cli.sighting import NotRunning, Sighting, Status
 from ztb.core.command import Notify
 from ztb.core.error import CredentialError, StoreError, ZtbError
@@ -43,15 +43,10 @@ A refusal says why (orders and fills that are not reconciled with the venue, for
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``resume``."""
-    parser = subparsers.add_parser(
-        "resume",
-        help="ask the trader to lift the kill latch",
-        description="Take the kill file away and ask the trader of a profile to lift its latch.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb resume``."""
+    parser.description = "Take the kill file away and ask the trader of a profile to lift its latch."
+    parser.epilog = EPILOG
     add_reason_option(parser)
     add_place_options(parser)
     parser.set_defaults(handler=resume)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import Final
 
-from ztb.cli.options import add_profile_options, add_state_option, profile_from
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.options import add_profile_options, add_state_option, loopback_url, number, profile_from
+from ztb.cli.result import Result
 from ztb.core.error import UsageError
 from ztb.host.log import add_log_file, configure_log
 from ztb.host.paths import make_private, runtime_directory, state_directory
@@ -28,23 +27,18 @@ kill it (nothing leaves any more, survives a restart) with `ztb kill --reason TE
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``run``."""
-    parser = subparsers.add_parser(
-        "run",
-        help="the trader, in the foreground",
-        description="Run the trader of a profile until SIGTERM.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb run``."""
+    parser.description = "Run the trader of a profile until SIGTERM."
+    parser.epilog = EPILOG
     add_profile_options(parser)
     add_state_option(parser)
     add = parser.add_argument
     add("--runtime-dir", type=Path, metavar="DIR", help="keep the status and operator files in DIR")
     add("--observe", action="store_true", help="decide, but have no way to send (live-lite)")
-    add("--time-scale", type=float, default=1.0, metavar="N", help="let N seconds pass in one (simulator only)")
+    add("--time-scale", type=number(SCALE_MAX), default=1.0, metavar="N", help="N seconds in one (simulator only)")
     add("--epoch-ns", type=int, metavar="NS", help="when scaled time and the wall agree (default: now)")
-    add("--simulator-url", default="", metavar="URL", help="a running `ztb simulator` instead of a new one")
+    add("--simulator-url", type=loopback_url, metavar="URL", help="a running `ztb simulator` instead of a new one")
     add("--log-file", type=Path, metavar="FILE", help="also append the log to FILE, as JSON lines")
     parser.set_defaults(handler=run)
 
@@ -52,8 +46,6 @@ def register(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     """Until it is told to stop."""
     loaded = profile_from(args)
-    if not (math.isfinite(args.time_scale) and 0 < args.time_scale <= SCALE_MAX):
-        raise UsageError(f"--time-scale is {args.time_scale}", remedy=f"a number above 0, at most {SCALE_MAX:g}")
     if args.time_scale != 1.0 and not loaded.profile.venue.simulator:
         raise UsageError("time can be scaled on the built-in exchange only", remedy="leave --time-scale away")
     configure_log(profile=loaded.name)
@@ -68,7 +60,7 @@ def run(args: argparse.Namespace) -> Result:
         time_scale=args.time_scale,
         epoch_ns=args.epoch_ns,
         observe=args.observe,
-        simulator_url=args.simulator_url,
+        simulator_url=args.simulator_url or "",
     )
     run_trader(loaded, options)
     return Result(data={"profile": loaded.name, "stopped": True}, text="")

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from ztb.cli.options import tape_file
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.options import number, tape_file, whole
+from ztb.cli.result import Result
 from ztb.core.error import UsageError
 from ztb.host.clock import HostClock
 from ztb.simulator.dialect import Address
@@ -33,15 +33,10 @@ accounts file:
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``simulator``."""
-    parser = subparsers.add_parser(
-        "simulator",
-        help="an exchange on loopback that speaks a venue's protocol",
-        description="An exchange on loopback: matching engine, accounts, a tape as market, a venue's wire protocol.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb simulator``."""
+    parser.description = "An exchange on loopback: matching engine, accounts, a tape as market, a venue's own protocol."
+    parser.epilog = EPILOG
     add = parser.add_argument
     add("--venue", required=True, choices=tuple(VENUES), help="whose protocol to speak")
     add(
@@ -53,24 +48,28 @@ def register(subparsers: Subparsers) -> None:
     )
     add("--listen", required=True, metavar="HOST:PORT", help="a loopback address; port 0 takes any free one")
     add("--accounts", required=True, type=Path, metavar="FILE.toml", help="API keys, secrets and balances")
-    add("--time-scale", type=float, default=1.0, metavar="N", help="run N times as fast as the wall (default 1)")
+    add(
+        "--time-scale",
+        type=number(SCALE_MAX),
+        default=1.0,
+        metavar="N",
+        help="N seconds in one of the wall (default 1)",
+    )
     add("--epoch-ns", type=int, metavar="NS", help="when scaled time and the wall agree (default: now)")
-    add("--start-offset", type=float, default=0.0, metavar="SECONDS", help="begin so far into the tape")
+    add("--start-offset", type=whole(0, 10**9), default=0, metavar="SECONDS", help="begin so far into the tape")
     add("--loop", action=argparse.BooleanOptionalAction, default=True, help="play the tape again at its end (default)")
     add("--admin", action="store_true", help="serve /_sim/status, /_sim/book and /_sim/mood")
     add("--seed", type=int, default=0, metavar="S", help="of the dice behind hostile moods (default 0)")
-    add("--public-per-second", type=int, default=10, metavar="N", help="public requests; 0: no limit (default 10)")
+    add("--public-per-second", type=whole(0, 10**6), default=10, metavar="N", help="0: no limit (default 10)")
     add("--public-refusal", type=int, choices=(403, 429), default=403, help="status beyond that (default 403)")
     add("--private-limits", action=argparse.BooleanOptionalAction, default=True, help="documented limits per method")
-    add("--order-too-new-ms", type=int, default=0, metavar="MS", help="refuse cancels of younger orders (default 0)")
+    add("--order-too-new-ms", type=whole(0, 10**9), default=0, metavar="MS", help="refuse cancels of younger orders")
     add("--with-parent", action="store_true", help="end when standard input ends: for a parent that starts this")
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> Result:
     """Serve until SIGTERM or SIGINT."""
-    if not 0 < args.time_scale <= SCALE_MAX:
-        raise UsageError(f"--time-scale is {args.time_scale}", remedy=f"a number above 0, at most {SCALE_MAX:.0f}")
     reader = TapeReader(args.tape)
     reader.check_blocks()
     server = build(
@@ -92,10 +91,6 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _options(args: argparse.Namespace) -> SimulatorOptions:
-    for name in ("start_offset", "public_per_second", "order_too_new_ms"):
-        value = getattr(args, name)
-        if not 0 <= value < 10**9:
-            raise UsageError(f"--{name.replace('_', '-')} is {value}", remedy="a number of 0 or more")
     host, port = listen_address(args.listen)
     return SimulatorOptions(
         venue=args.venue,
@@ -103,7 +98,7 @@ def _options(args: argparse.Namespace) -> SimulatorOptions:
         host=host,
         port=port,
         loop=args.loop,
-        start_offset_ns=int(args.start_offset * _SECOND_NS),
+        start_offset_ns=args.start_offset * _SECOND_NS,
         admin=args.admin,
         seed=args.seed,
         zaif=ZaifRules(

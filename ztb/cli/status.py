@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from ztb.cli.operate import Place, add_place_options, place_from
-from ztb.cli.result import Result, Subparsers, printable
+from ztb.cli.result import Result, printable
 from ztb.cli.sighting import Desk, NotRunning, Sighting, sight
 from ztb.service.operator import KILL_NAME
 
@@ -22,15 +22,10 @@ exit codes: 0 a trader runs and reports; 1 it lives but its status is STALE (old
 """
 
 
-def register(subparsers: Subparsers) -> None:
-    """Add the noun ``status``."""
-    parser = subparsers.add_parser(
-        "status",
-        help="what the trader is doing",
-        description="What the trader of a profile is doing, or why it does nothing.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb status``."""
+    parser.description = "What the trader of a profile is doing, or why it does nothing."
+    parser.epilog = EPILOG
     add_place_options(parser)
     parser.set_defaults(handler=show_status)
 

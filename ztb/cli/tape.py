@@ -8,10 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from ztb.cli.options import tape_file
+from ztb.cli.options import add_verbs, tape_file, whole
 from ztb.cli.progress import progress
 from ztb.cli.result import Result, Subparsers
-from ztb.cli.tape_options import add_recording_options, recording_from, up_to
+from ztb.cli.tape_options import add_recording_options, recording_from
 from ztb.cli.tape_text import check_text, import_text, info_text
 from ztb.core.error import UsageError
 from ztb.core.event import Market
@@ -46,30 +46,22 @@ CHECK_EXAMPLES: Final = """examples:
 Exit code: 0 nothing found, 2 unreadable, 3 findings."""
 
 
-def register(subparsers: Subparsers) -> None:
-    """Adds ``ztb tape import|info|check``."""
-    parser = subparsers.add_parser(
-        "tape",
-        help="recorded market data: import, info, check",
-        description="Make tapes of recorded market data, tell what is on one, and find what is wrong with the data.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+def register(parser: argparse.ArgumentParser) -> None:
+    """``ztb tape import|info|check``."""
+    parser.description = "Make tapes of recorded market data, tell what is on one, find what is wrong with the data."
+    parser.epilog = EXAMPLES
+    verbs = add_verbs(parser)
     _register_import(verbs)
-    raw = argparse.RawDescriptionHelpFormatter
-    info = verbs.add_parser("info", help="what is on a tape", epilog=INFO_EXAMPLES, formatter_class=raw)
+    info = verbs.add_parser("info", help="what is on a tape", epilog=INFO_EXAMPLES)
     info.add_argument("file", type=tape_file, metavar="FILE", help="a tape, or the name of a bundled one")
-    check = verbs.add_parser(
-        "check", help="gaps, duplicates, disorder, wrong clocks and prices", epilog=CHECK_EXAMPLES, formatter_class=raw
-    )
+    check = verbs.add_parser("check", help="gaps, duplicates, disorder, wrong clocks and prices", epilog=CHECK_EXAMPLES)
     check.add_argument("file", type=tape_file, metavar="FILE", help="a tape, or a recording that could become one")
-    check.add_argument("--gap", type=up_to(10**9), default=60, metavar="SECONDS", help="longest pause (default: 60)")
+    check.add_argument("--gap", type=whole(0, 10**9), default=60, metavar="SECONDS", help="longest pause (default: 60)")
     check.add_argument(
-        "--offset-ms", type=up_to(10**9), default=500, metavar="MS", help="largest clock offset (default: 500)"
+        "--offset-ms", type=whole(0, 10**9), default=500, metavar="MS", help="largest clock offset (default: 500)"
     )
     check.add_argument(
-        "--jump-percent", type=up_to(10**6), default=20, metavar="PERCENT", help="largest step of a price (default: 20)"
+        "--jump-percent", type=whole(0, 10**6), default=20, metavar="P", help="largest step of a price (default: 20)"
     )
     add_recording_options(check)
     for verb in (info, check):
@@ -79,16 +71,13 @@ def register(subparsers: Subparsers) -> None:
 
 
 def _register_import(verbs: Subparsers) -> None:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = verbs.add_parser(
-        "import", help="make a tape of recorded files", epilog=IMPORT_EXAMPLES, formatter_class=raw
-    )
+    parser = verbs.add_parser("import", help="make a tape of recorded files", epilog=IMPORT_EXAMPLES)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="plain or .gz; several continue each other")
     parser.add_argument("--format", choices=INPUT_FORMATS, required=True, help="of the files")
     parser.add_argument("--out", type=Path, required=True, metavar="TAPE", help="the tape to make")
     parser.add_argument("--replace", action="store_true", help="replace TAPE if it exists")
     parser.add_argument("--repair", action="store_true", help="put times in order and drop repeated trade ids; counted")
-    parser.add_argument("--level", type=int, choices=range(1, 20), default=9, metavar="1..19", help="zstd (default: 9)")
+    parser.add_argument("--level", type=whole(1, 19), default=9, metavar="1..19", help="zstd (default: 9)")
     add_recording_options(parser)
     texts = parser.add_argument_group("what the tape says about itself")
     for name in ("source", "licence", "attribution", "notes"):

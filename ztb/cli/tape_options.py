@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from ztb.cli.options import whole
 from ztb.core.error import AmountError, UsageError
 from ztb.core.instrument import Instrument
 from ztb.core.money import PPM, decimal_from_text
@@ -25,6 +25,7 @@ QUOTE_CURRENCIES: Final = ("USDT", "USDC", "FDUSD", "BUSD", "JPY", "USD", "EUR",
 DEPTH_LEVELS_CONVERTED: Final = 20
 DEPTH_LEVELS_MAX: Final = 1000
 INTERVAL_MS_MAX: Final = 3_600_000
+_PPM: Final = whole(1 - PPM, PPM - 1)
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -34,21 +35,21 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tick", type=_amount, metavar="AMOUNT", help="price step (default for btc_jpy: 5)")
     group.add_argument("--lot", type=_amount, metavar="AMOUNT", help="size step (default for btc_jpy: 0.0001)")
     group.add_argument("--leveraged", action="store_true", help="a sell may open a short position (default: spot)")
-    group.add_argument("--maker-fee-ppm", type=_ppm, default=0, metavar="PPM", help="default: 0")
-    group.add_argument("--taker-fee-ppm", type=_ppm, default=1000, metavar="PPM", help="default: 1000, that is 0.1 %%")
+    group.add_argument("--maker-fee-ppm", type=_PPM, default=0, metavar="PPM", help="default: 0")
+    group.add_argument("--taker-fee-ppm", type=_PPM, default=1000, metavar="PPM", help="default: 1000, that is 0.1 %%")
     group = parser.add_argument_group("conversion and thinning (binance-jsonl)")
     group.add_argument("--convert", metavar="NAME", help="make the instrument NAME of it, for example btc_jpy")
     group.add_argument("--rate", type=_amount, metavar="RATE", help="what every price is multiplied by")
     group.add_argument(
-        "--depth-levels", type=up_to(DEPTH_LEVELS_MAX), metavar="N",
+        "--depth-levels", type=whole(0, DEPTH_LEVELS_MAX), metavar="N",
         help=f"only the best N levels of the book (default: all, {DEPTH_LEVELS_CONVERTED} with --convert)",
     )  # fmt: skip
     group.add_argument(
-        "--depth-interval-ms", type=up_to(INTERVAL_MS_MAX), default=0, metavar="MS",
+        "--depth-interval-ms", type=whole(0, INTERVAL_MS_MAX), default=0, metavar="MS",
         help="one change of the best levels each MS at most (default: 0, all)",
     )  # fmt: skip
     group.add_argument(
-        "--quote-interval-ms", type=up_to(INTERVAL_MS_MAX), default=0, metavar="MS",
+        "--quote-interval-ms", type=whole(0, INTERVAL_MS_MAX), default=0, metavar="MS",
         help="one quote that only changes a size each MS at most (default: 0, all)",
     )  # fmt: skip
 
@@ -107,26 +108,3 @@ def _amount(text: str) -> Decimal:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not positive")
     return value
-
-
-def _ppm(text: str) -> int:
-    value = int(text)
-    if not -PPM < value < PPM:
-        raise argparse.ArgumentTypeError(f"{text} is not between -1000000 and 1000000")
-    return value
-
-
-_ppm.__name__ = "whole number"
-
-
-def up_to(limit: int) -> Callable[[str], int]:
-    """An argument type: whole numbers from 0 to ``limit``."""
-
-    def parse(text: str) -> int:
-        value = int(text)
-        if not 0 <= value <= limit:
-            raise argparse.ArgumentTypeError(f"{text} is not in 0..{limit}")
-        return value
-
-    parse.__name__ = "whole number"  # argparse shows it: "invalid whole number value"
-    return parse

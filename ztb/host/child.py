@@ -23,6 +23,7 @@ from ztb.core.error import ConfigError, UsageError
 from ztb.host.secrets import Secret
 
 READY_LINE: Final = re.compile(r"http://(127\.0\.0\.1):(\d+)")
+SECRET_VARIABLE: Final = re.compile(r"_API_KEY$|_API_SECRET$|^CREDENTIALS_DIRECTORY$")
 START_S_MAX: Final = 20.0
 STOP_S_MAX: Final = 3.0
 ACCOUNTS_NAME: Final = "simulator-accounts.toml"
@@ -120,7 +121,6 @@ def start_simulator(
     epoch_ns: int,
     errors: Path,
     admin: bool = False,
-    start_offset_s: float = 0.0,
 ) -> SimulatorProcess:
     """Start it and wait until it listens; what it says on standard error goes to the file ``errors``.
 
@@ -128,7 +128,7 @@ def start_simulator(
     """
     return launch_simulator(
         venue=venue, tape=tape, accounts=accounts, time_scale=time_scale, epoch_ns=epoch_ns, errors=errors,
-        admin=admin, start_offset_s=start_offset_s,
+        admin=admin,
     ).wait()  # fmt: skip
 
 
@@ -141,7 +141,6 @@ def launch_simulator(
     epoch_ns: int,
     errors: Path,
     admin: bool = False,
-    start_offset_s: float = 0.0,
 ) -> StartingSimulator:
     """Start it without waiting for it."""
     if not tape.exists():
@@ -149,7 +148,7 @@ def launch_simulator(
     words = [
         sys.executable, "-m", "ztb", "simulator", "--venue", venue, "--tape", str(tape), "--accounts", str(accounts),
         "--listen", "127.0.0.1:0", "--time-scale", repr(time_scale), "--epoch-ns", str(epoch_ns),
-        "--start-offset", repr(start_offset_s), "--with-parent",
+        "--with-parent",
     ]  # fmt: skip
     with errors.open("ab") as file:
         process = subprocess.Popen(
@@ -157,6 +156,8 @@ def launch_simulator(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=file,
+            # of play money only: the keys of a real account are none of its business
+            env={name: value for name, value in os.environ.items() if not SECRET_VARIABLE.search(name)},
             start_new_session=True,  # ctrl-c on the terminal is for the trader, which then stops its exchange
         )
     return StartingSimulator(process, errors)

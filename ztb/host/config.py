@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +21,7 @@ from ztb.core.error import AmountError, ConfigError
 from ztb.core.money import decimal_from_text
 from ztb.host import bounds, schema
 from ztb.host.layers import Layer, Setting, alias_layer, environment_layer, file_layer, option_layer
+from ztb.host.paths import PROFILE_NAME
 from ztb.host.profile import Profile
 from ztb.host.schema import Key, dotted
 
@@ -31,7 +31,6 @@ SHIPPED_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "etc"
 
 PROBLEMS_SHOWN_MAX: Final = 10
 DEFAULT: Final = "default"
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _CAPITAL: Final[Key] = ("sizing", "capital")
 
 
@@ -82,7 +81,7 @@ def find_profile(name: str, *, config_dir: Path | None, environ: Mapping[str, st
     """The file of the profile ``name``. A directory that somebody named is the only one that is looked in."""
     directories = [directory / "profiles" for directory in search_path(config_dir, environ)]
     found = {directory: _toml_files(directory) for directory in directories}
-    for directory in directories if _NAME.fullmatch(name) else ():
+    for directory in directories if PROFILE_NAME.fullmatch(name) else ():
         path = directory / f"{name}.toml"
         if path in found[directory]:
             return path

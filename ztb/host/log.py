@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
+from ztb.core.error import UsageError
 from ztb.host.secrets import redact
 
 DEBUG: Final = logging.DEBUG
@@ -103,7 +104,10 @@ def configure_log(
 
 def add_log_file(path: Path, *, profile: str = "", level: int = INFO, form: Form = "json") -> LineHandler:
     """Also appends the records to a file that only its owner can read; ``remove_log_file`` ends that."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", remedy="name a file that this user may write") from None
     handler = LineHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
     handler.setLevel(level)
     handler.setFormatter(_formatter("json" if form == "auto" else form, profile))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Final
 
 from ztb.core.error import ConfigError
 
+PROFILE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+"""A part of paths, so nothing that could lead out of a directory."""
 PRIVATE_MODE: Final = 0o700
 SYSTEM_STATE: Final = Path("/var/lib/ztb")
 SYSTEM_RUNTIME: Final = Path("/run/ztb")
