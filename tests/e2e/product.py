@@ -26,10 +26,11 @@ TIME_SCALE = 20.0
 WAIT_S = 60.0
 """Only ends a test that hangs."""
 BUSY = (
-    "--set", "policy.parameters.fast=2", "--set", "policy.parameters.slow=4",
+    "--set", "policy.parameters.fast=4", "--set", "policy.parameters.slow=9",
     "--set", "limits.orders_per_minute_max=600",
 )  # fmt: skip
-"""A policy that trades every few seconds of its own time."""
+"""A policy that trades about every eight seconds of its own time: each fill costs a call of the venue's trade history,
+of which there are 12 a minute, and a trader that has none left learns of its fills a minute late."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state directory of three sessions: killed by SIGKILL, latched and resumed, stopped in order."""
     base = tmp_path_factory.mktemp("audit")
     with exchange(base / "exchange") as venue:
-        words = (*venue.words(), *BUSY, "--set", "state.checkpoint_seconds=20")
+        words = (*venue.words(), *BUSY, "--set", "state.checkpoint_seconds=60")
         with trader(base / "t", *words) as first:
             first.wait_orders(3)
             first.kill()
@@ -292,9 +292,10 @@ def put(*path: str | int, value: object) -> Callable[[Any], None]:
         ("order_filled", 1, None, ["another", "the state of checkpoint", "the books at the beginning"]),
         ("kill", 1, None, ["another", "a recorded command does not come out", "the state of checkpoint"]),
         ("session", 1, put("engine", "order_lots", value=99), ["another"]),
-        ("session", 2, put("state", "ledger", "peak", value=1), ["the state at the beginning: ledger"]),
+        ("session", 2, put("state", "ledger", "peak", value=1), ["the state"]),
+        ("session", 3, put("state", "ledger", "peak", value=1), ["the state at the beginning: ledger"]),
         ("session", 2, put("state", "sequence", value=999), ["the books at the beginning: sequence"]),
-        ("session", 3, put("parameters", "slow", value=5), ["another decision"]),
+        ("session", 3, put("parameters", "slow", value=12), ["another decision"]),
     ],
 )  # fmt: skip
 def test_a_changed_past_is_found(
@@ -333,7 +334,8 @@ def test_a_command_cannot_be_added(copy: Path) -> None:
     rechain(copy)
     audited = replayed(copy, "--session", "3")
     assert audited.exit_code == 1
-    assert "does not come out" in audited.differences[0]["what"]
+    # Another one if the session still asked for something after it, else one too many.
+    assert audited.differences[0]["what"] in ("another command", "a recorded command does not come out")
     assert audited.differences[0]["seq"] == last.seq + 1
 
 
@@ -384,6 +386,8 @@ def test_without_any_checkpoint_the_books_are_still_held(copy: Path) -> None:
     honest = replayed(copy, "--session", "3")
     assert honest.exit_code == 0, honest.text
     assert "is not kept any more; its recovery is not checked" in honest.text
+    # With the session before it, which was stopped in order, the recovery is checked all the same.
+    assert replayed(copy).sessions[2]["notes"] == []
     forge(copy, nth("order_filled", 1, add("fee", 1)))
     audited = replayed(copy, "--session", "3")
     assert audited.exit_code == 1

@@ -62,6 +62,8 @@ class SessionAudit:
     """Recorded commands and decisions beyond the point up to which the market is known."""
     difference: Difference | None = None
     notes: list[str] = field(default_factory=list)
+    end_state: dict[str, Any] | None = field(default=None, repr=False)
+    """Of the engine, when the replay came to the session's own end."""
     problem: str = ""
     """Why the session could not be run again at all."""
 
@@ -97,24 +99,37 @@ def audit(
             if not 1 <= only <= len(found):
                 raise UsageError(f"there is no session {only} in {path}", remedy=f"sessions 1 to {len(found)}")
             found = [found[only - 1]]
-        checkpoints, books = CheckpointStore(database), Books(journal)
-        return [_audited(session, checkpoints, books, advance) for session in found]
+        material = _Material(CheckpointStore(database), Books(journal), advance)
+        done: list[SessionAudit] = []
+        for session in found:
+            done.append(_audited(session, material, done[-1].end_state if done else None))
+        return done
     finally:
         journal.close()
         database.close()
 
 
-def _audited(
-    session: RecordedSession, checkpoints: CheckpointStore, books: Books, advance: Callable[[int], None]
-) -> SessionAudit:
+@dataclass(frozen=True)
+class _Material:
+    """What every session is held against besides its own records."""
+
+    checkpoints: CheckpointStore
+    books: Books
+    advance: Callable[[int], None]
+
+
+def _audited(session: RecordedSession, material: _Material, before: dict[str, Any] | None) -> SessionAudit:
+    """``before`` is the state in which the replay of the session before this one ended, where it came to its end."""
     done = SessionAudit(session)
     try:
         made_of = session.made_of
         engine = Engine(made_of.engine, load_policy(made_of.policy, made_of.parameters))
-        _check_books(session, engine.config, books)
-        _check_beginning(session, engine, checkpoints, done)
+        _check_books(session, engine.config, material.books)
+        _check_beginning(session, engine, material.checkpoints, before, done)
         tape = TapeReader(session.tape_path, allow_cut=True)
-        _Comparison(session, engine, checkpoints, done, advance).run(tape)
+        _Comparison(session, engine, material, done).run(tape)
+        if tape.cut is None:
+            done.end_state = _plain(engine.state)
     except _Differs as found:
         done.difference = found.difference
     except (ConfigError, TapeError, StoreCorrupt, InvariantBroken) as error:
@@ -131,20 +146,25 @@ def _check_books(session: RecordedSession, config: EngineConfig, books: Books) -
 
 
 def _check_beginning(
-    session: RecordedSession, engine: Engine, checkpoints: CheckpointStore, done: SessionAudit
+    session: RecordedSession,
+    engine: Engine,
+    checkpoints: CheckpointStore,
+    before: dict[str, Any] | None,
+    done: SessionAudit,
 ) -> None:
     """Start-up was recovery: checkpoint and records before the session must give the state that it says it had."""
     seq = session.made_of.checkpoint_seq
     begin_seq = session.begin.seq
     # Several may stand after one record: the newest was taken.
     kept = _loaded(checkpoints, seq, seq + 1, done) if seq else []
-    checkpoint = kept[-1] if kept else None
-    if seq and checkpoint is None:
+    snapshot: dict[str, Any] | None = kept[-1].snapshot["engine"] if kept else None
+    if seq and snapshot is None and seq == begin_seq - 1:
+        snapshot = before  # the checkpoint of an orderly stop is the state in which that session ended
+    if seq and snapshot is None:
         done.notes.append(f"the checkpoint after record {seq} is not kept any more; its recovery is not checked")
     else:
         state = State(engine.config)
-        before = (record for record in session.journal.read(seq) if record.seq < begin_seq)
-        recover(state, None if checkpoint is None else checkpoint.snapshot["engine"], before)
+        recover(state, snapshot, (record for record in session.journal.read(seq) if record.seq < begin_seq))
         _same_state("the state at the beginning", session.made_of.state, state, session.begin.ts_ns, begin_seq)
     engine.state.restore(session.made_of.state)
 
@@ -156,17 +176,16 @@ class _Comparison:
         self,
         session: RecordedSession,
         engine: Engine,
-        checkpoints: CheckpointStore,
+        material: _Material,
         done: SessionAudit,
-        advance: Callable[[int], None],
     ) -> None:
         self._session = session
         self._engine = engine
         self._done = done
-        self._advance = advance
+        self._advance = material.advance
         self._commands = session.commands()
         self._decisions = session.decisions()
-        found = _loaded(checkpoints, session.begin.seq, session.end_seq, done)
+        found = _loaded(material.checkpoints, session.begin.seq, session.end_seq, done)
         self._checkpoints = sorted(found, key=lambda checkpoint: int(checkpoint.snapshot["engine"]["now_ns"]))
 
     def run(self, tape: TapeReader) -> None:
@@ -279,9 +298,15 @@ def _loaded(checkpoints: CheckpointStore, first_seq: int, end_seq: int, done: Se
 
 def _same_state(what: str, recorded: dict[str, Any], state: State, ts_ns: int, seq: int) -> None:
     """Raises the difference of the first member that is not the same."""
-    now = json.loads(json.dumps(state.snapshot()))
+    now = _plain(state)
     for name in sorted(recorded.keys() | now.keys()):
         _same(f"{what}: {name}", recorded.get(name), now.get(name), ts_ns, seq)
+
+
+def _plain(state: State) -> dict[str, Any]:
+    """The snapshot as a checkpoint gives it back."""
+    plain: dict[str, Any] = json.loads(json.dumps(state.snapshot()))
+    return plain
 
 
 def _same(what: str, then: object, now: object, ts_ns: int, seq: int) -> None:
