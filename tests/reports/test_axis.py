@@ -73,3 +73,33 @@ def test_time_ticks_are_inside(begin_ns: int, span_ns: int, ticks_max: int) -> N
     assert len(axis.ticks_ns) <= ticks_max + 1
     assert all(axis.begin_ns <= tick <= axis.end_ns for tick in axis.ticks_ns)
     assert 0 <= axis.part(begin_ns) <= axis.part(begin_ns + span_ns) <= 1
+
+
+@given(span_ns=st.integers(1_000_000, 3_000 * DAY_NS), ticks_max=st.integers(4, 12))
+def test_time_steps_are_those_of_a_clock(span_ns: int, ticks_max: int) -> None:
+    """Ticks stand at the same times every day, or on 1, 2 or 5 (times ten) days."""
+    axis = time_axis(NOON_NS, NOON_NS + span_ns, ticks_max=ticks_max)
+    if axis.step_ns < DAY_NS:
+        assert DAY_NS % axis.step_ns == 0
+    else:
+        days, rest = divmod(axis.step_ns, DAY_NS)
+        assert rest == 0
+        assert str(days).rstrip("0") in ("1", "2", "5")
+    # As fine as the room allows: no more than five times too coarse, the widest step between two neighbours.
+    assert axis.step_ns * ticks_max <= 5 * span_ns or axis.step_ns == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("step_s", "expected"), [(1, "12:00:01"), (2, "12:00:02"), (30, "12:00:30"), (60, "12:01"), (43_200, "00:00")]
+)
+def test_a_time_is_told_as_exactly_as_its_step(step_s: int, expected: str) -> None:
+    axis = time_axis(NOON_NS, NOON_NS + 5 * step_s * 1_000_000_000, ticks_max=6)
+    assert axis.step_ns == step_s * 1_000_000_000
+    at_midnight = (NOON_NS + axis.step_ns) % DAY_NS == 0
+    assert axis.label(NOON_NS + axis.step_ns) == ("2024-03-06" if at_midnight else expected)
+
+
+def test_a_single_moment_has_a_second_around_it() -> None:
+    axis = time_axis(NOON_NS, NOON_NS, ticks_max=6)
+    assert (axis.begin_ns, axis.end_ns) == (NOON_NS - 500_000_000, NOON_NS + 500_000_000)
+    assert axis.part(NOON_NS) == 0.5

@@ -80,3 +80,12 @@ def test_marks_are_bounded_and_show_both_sides(count: int) -> None:
     sides = [m.side for m in kept]
     assert abs(sides.count(BUY) - sides.count(SELL)) <= 1
     assert kept[-1].ts_ns >= count - count // 50 - 2, "the end of the run has its marks too"
+
+
+@pytest.mark.parametrize(("count", "stride"), [(200, 1), (201, 2), (400, 2), (401, 4), (5_000, 32)])
+def test_the_marks_that_are_kept_are_evenly_spread(count: int, stride: int) -> None:
+    """At most 200 of a side: all of them, every second, every fourth..."""
+    marks = Marks()
+    for n in range(count):
+        marks.push(FillMark(n, 100, BUY, 1))
+    assert [mark.ts_ns for mark in marks.marks()] == list(range(0, count, stride))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ def write_files(directory: Path, texts: Mapping[str, str]) -> None:
     try:
         for name, text in texts.items():
             path = directory / name
+            if path.is_dir():  # found now, and not when others are replaced already
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             with fresh[name].open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
