@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,15 @@ class Trader:
     def status(self) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads((self.runtime_dir / "status.json").read_text())
         return plain
+
+    def wait_for_status(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The status that fulfils ``condition``; it is written twice a second."""
+        self.wait_for("ready")
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition(status := self.status()):
+            assert time.monotonic() < deadline, status
+            time.sleep(0.02)
+        return status
 
     def operator_file(self, name: str, text: str) -> None:
         """Put it there whole."""

@@ -24,9 +24,9 @@ from ztb.service.trader import Dealing, Trader
 from ztb.store.writer import JournalWriter
 from ztb.venues.port import OpenOrder
 
-SETTLE_WALL_S_MAX: Final = 2.4
+SETTLE_WALL_S_MAX: Final = 2.0
 """For the engine's own cancels. What the venue has not told by then is cancelled directly."""
-DIRECT_WALL_S_MAX: Final = 1.0
+DIRECT_WALL_S_MAX: Final = 0.9
 DRAIN_WALL_S_MAX: Final = 0.3
 CLOSE_WALL_S_MAX: Final = 0.8
 LOOK_WALL_S: Final = 0.01
