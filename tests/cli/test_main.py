@@ -231,7 +231,7 @@ def test_verbose_turns_the_log_on(noun: AddNoun, capsys: pytest.CaptureFixture[s
     from ztb.host.log import close_log, get_log
 
     def handler(args: argparse.Namespace) -> Result:
-        get_log("thing").debug("detail", "seen")
+        get_log("thing").event("detail", "seen")
         return Result({}, "")
 
     noun(handler)

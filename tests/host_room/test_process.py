@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ztb.host.process import ProcessMeter, ProcessUse
+from ztb.host.process import ProcessMeter
 
 CHILD = """
 import sys, threading, time
@@ -51,10 +51,3 @@ def test_our_own_cpu_time_agrees_with_the_kernel() -> None:
 
 def test_a_process_that_never_was() -> None:
     assert ProcessMeter(2**22 + 1).measure() is None
-
-
-def test_share_of_a_core_between_two_measurements() -> None:
-    first = ProcessUse(monotonic_ns=0, rss_bytes=0, cpu_seconds=1.0, fds=0, threads=1)
-    second = ProcessUse(monotonic_ns=2_000_000_000, rss_bytes=0, cpu_seconds=2.0, fds=0, threads=1)
-    assert second.cpu_percent_since(first) == 50.0
-    assert first.cpu_percent_since(first) is None

@@ -146,8 +146,7 @@ def _run(words: Sequence[str]) -> Result:
     args = parse(words)
     set_silent(args.quiet or args.json)
     if args.verbose:
-        log = importlib.import_module("ztb.host.log")
-        log.configure_log(level=log.DEBUG)
+        importlib.import_module("ztb.host.log").configure_log()
     result = args.handler(args)
     assert isinstance(result, Result), f"{args.handler} gave {type(result).__name__}"
     return result

@@ -19,29 +19,22 @@ from typing import Any, Final, Literal, TextIO
 from ztb.core.error import UsageError
 from ztb.host.secrets import redact
 
-DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
 WARNING: Final = logging.WARNING
 ERROR: Final = logging.ERROR
-CRITICAL: Final = logging.CRITICAL
 
 ROOT: Final = "ztb"
 Form = Literal["auto", "text", "json"]
-
 
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON leaves as it is, and a terminal or a line reader does not: C1 controls, separators, direction marks."""
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes lines; one that cannot be written is counted and lost, because trading does not hang on its log."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self.dropped = 0
+    """Writes lines; one that cannot be written is lost, because trading does not hang on its log."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        self.dropped += 1
+        return
 
 
 class Log:
@@ -57,11 +50,6 @@ class Log:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, text, extra={"event": event, "fields": fields})
 
-    def debug(self, event: str, text: str = "", /, **fields: object) -> None:
-        """``event`` at level DEBUG."""
-        if self._logger.isEnabledFor(DEBUG):
-            self._logger.log(DEBUG, text, extra={"event": event, "fields": fields})
-
     def warning(self, event: str, text: str = "", /, **fields: object) -> None:
         """``event`` at level WARNING."""
         self.event(event, text, level=WARNING, **fields)
@@ -74,10 +62,6 @@ class Log:
         """``event`` at level ERROR with the trace of the exception that is being handled."""
         self._logger.log(ERROR, text, extra={"event": event, "fields": fields}, exc_info=True)
 
-    def enabled(self, level: int) -> bool:
-        """Whether records of ``level`` go anywhere, for callers whose fields are costly."""
-        return self._logger.isEnabledFor(level)
-
 
 def get_log(name: str) -> Log:
     """The log of one part, for example ``service``."""
@@ -85,46 +69,29 @@ def get_log(name: str) -> Log:
 
 
 def configure_log(
-    *,
-    profile: str = "",
-    level: int = INFO,
-    form: Form = "auto",
-    stream: TextIO | None = None,
-    environ: Mapping[str, str] = os.environ,
+    *, profile: str = "", form: Form = "auto", stream: TextIO | None = None, environ: Mapping[str, str] = os.environ
 ) -> None:
-    """Sends records of ``level`` and above to ``stream`` (standard error); ZTB_LOG=json or text decides ``auto``."""
+    """Sends records to ``stream`` (standard error) and nowhere else; ZTB_LOG=json or text decides ``auto``."""
     target = sys.stderr if stream is None else stream
-    logging.getLogger(ROOT).propagate = False
     close_log()
-    handler = LineHandler(target)
-    handler.setLevel(level)
-    handler.setFormatter(_formatter(_decided(form, target, environ), profile))
-    _attach(handler)
+    _attach(target, JsonFormatter(profile) if _decided(form, target, environ) == "json" else TextFormatter())
 
 
-def add_log_file(path: Path, *, profile: str = "", level: int = INFO, form: Form = "json") -> LineHandler:
-    """Also appends the records to a file that only its owner can read; ``remove_log_file`` ends that."""
+def add_log_file(path: Path, *, profile: str) -> None:
+    """Also appends the records, as JSON lines, to a file that only its owner can read."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", remedy="name a file that this user may write") from None
-    handler = LineHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
-    handler.setLevel(level)
-    handler.setFormatter(_formatter("json" if form == "auto" else form, profile))
-    _attach(handler)
-    return handler
-
-
-def remove_log_file(handler: LineHandler) -> None:
-    """Writes out and closes what ``add_log_file`` opened."""
-    _detach(handler)
-    handler.stream.close()
+    _attach(os.fdopen(descriptor, "a", encoding="utf-8"), JsonFormatter(profile))
 
 
 def close_log() -> None:
     """Takes every destination away again."""
-    for handler in logging.getLogger(ROOT).handlers[:]:
-        _detach(handler)
+    root = logging.getLogger(ROOT)
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 class JsonFormatter(logging.Formatter):
@@ -169,25 +136,13 @@ class TextFormatter(logging.Formatter):
         return redact(line)
 
 
-def _attach(handler: logging.Handler) -> None:
-    logging.getLogger(ROOT).addHandler(handler)
-    _follow_handlers()
-
-
-def _detach(handler: logging.Handler) -> None:
-    logging.getLogger(ROOT).removeHandler(handler)
-    handler.close()
-    _follow_handlers()
-
-
-def _follow_handlers() -> None:
-    """A record is made only if some destination wants its level."""
+def _attach(stream: TextIO, formatter: logging.Formatter) -> None:
+    handler = LineHandler(stream)
+    handler.setFormatter(formatter)
     root = logging.getLogger(ROOT)
-    root.setLevel(min((handler.level for handler in root.handlers), default=WARNING))
-
-
-def _formatter(form: str, profile: str) -> logging.Formatter:
-    return JsonFormatter(profile) if form == "json" else TextFormatter()
+    root.propagate = False
+    root.setLevel(INFO)
+    root.addHandler(handler)
 
 
 def _decided(form: Form, stream: TextIO, environ: Mapping[str, str]) -> str:

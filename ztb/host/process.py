@@ -18,11 +18,6 @@ class ProcessUse:
     fds: int
     threads: int
 
-    def cpu_percent_since(self, before: ProcessUse) -> float | None:
-        """Share of one core between two measurements (100 is one core); None when no time lies between them."""
-        passed_ns = self.monotonic_ns - before.monotonic_ns
-        return (self.cpu_seconds - before.cpu_seconds) * 1e11 / passed_ns if passed_ns > 0 else None
-
 
 class ProcessMeter:
     """Measures one process; a later process with the same PID is not mistaken for it."""
