@@ -334,3 +334,33 @@ def test_text_keys_take_text_from_outside_as_it_is(tmp_path: Path) -> None:
     loaded = load(tmp_path, overrides=["venue.tape=2024", "state.directory=true"])
     assert loaded.profile.venue.tape == "2024"
     assert loaded.profile.state.directory == "true"
+
+
+def test_amounts_are_shown_in_one_spelling_and_keep_their_size(tmp_path: Path) -> None:
+    """Zeros behind the point mean nothing, zeros before it do."""
+    text = SMALL.replace('position_max = "0.05"', 'position_max = "10.00"')
+    values = load(tmp_path, text).effective()
+    shown = [values[key] for key in ("sizing.capital", "sizing.order_size", "limits.position_max")]
+    assert shown == ["1000000", "0.01", "10"]
+    assert values["limits.orders_per_minute_max"] == 30
+    assert values["venue.simulator"] is True
+
+
+@pytest.mark.parametrize("length", [58, 59, 200])
+def test_a_long_value_is_shown_in_short(tmp_path: Path, length: int) -> None:
+    """Sixty characters, the two quotation marks among them."""
+    error = refusal(tmp_path, SMALL.replace('stop_policy = "cancel"', f'stop_policy = "{"x" * length}"'))
+    shown = f"'{'x' * length}'" if length <= 58 else f"'{'x' * 56}..."
+    assert f"mode.stop_policy = {shown}: not allowed" in error.message
+
+
+def test_where_no_profile_is_there_is_none_to_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no profile 'small'") as caught:
+        load_profile("small", config_dir=tmp_path, environ={})
+    assert caught.value.remedy == "name another directory with --config-dir"
+
+
+def test_the_hard_bounds_are_held_at_the_door(tmp_path: Path) -> None:
+    text = SMALL.replace('kind = "paper"', 'kind = "canary"')
+    assert load(tmp_path, text).profile.limits.daily_loss_max == 1500
+    assert "may be at most 1500" in refusal(tmp_path, text.replace('"1500"', '"1501"')).message

@@ -48,6 +48,12 @@ def test_a_missing_secret_says_how_to_give_it() -> None:
     assert caught.value.exit_code == 77
 
 
+@pytest.mark.parametrize(("value", "why"), [(" ", "is empty"), ("\n", "is empty"), ("ab\ncd", "more than one line")])
+def test_a_variable_that_holds_no_secret_is_refused(value: str, why: str) -> None:
+    with pytest.raises(CredentialError, match=f"environment ZAIF_API_KEY: .*{why}"):
+        load_credential("zaif-key", variable="ZAIF_API_KEY", environ={"ZAIF_API_KEY": value})
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o601, 0o777])
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     file = secret_file(tmp_path, mode=mode)

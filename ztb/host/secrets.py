@@ -96,7 +96,8 @@ def load_credential(
         return Credential(Secret(_read(path, private=True)), str(path))
     if variable and environ.get(variable):
         warning = f"secret {name} comes from the environment variable {variable}: other processes may read it there"
-        return Credential(Secret(environ[variable].strip()), f"environment {variable}", warning)
+        place = f"environment {variable}"
+        return Credential(Secret(_alone(environ[variable], place)), place, warning)
     ways = f"a credential {name} of the unit, a file with mode 0600 in the profile"
     raise CredentialError(
         f"secret {name} is missing", remedy=f"give {ways}{f', or the variable {variable}' if variable else ''}"
@@ -116,12 +117,17 @@ def _read(path: Path, *, private: bool) -> str:
     if len(content) > SECRET_BYTES_MAX:
         raise CredentialError(f"{path}: larger than {SECRET_BYTES_MAX} bytes", remedy="this is no secret")
     try:
-        text = content.decode().strip()
+        return _alone(content.decode(), str(path))
     except UnicodeDecodeError:
         raise CredentialError(f"{path}: not UTF-8", remedy="write the secret as plain text") from None
+
+
+def _alone(content: str, place: str) -> str:
+    """The secret without the white space around it; CredentialError when it is none."""
+    text = content.strip()
     if not text or not text.isprintable():
         what = "is empty" if not text else "has more than one line or control characters"
-        raise CredentialError(f"{path}: {what}", remedy="write the secret alone on one line")
+        raise CredentialError(f"{place}: {what}", remedy="write the secret alone on one line")
     return text
 
 
