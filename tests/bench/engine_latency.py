@@ -81,7 +81,7 @@ class Trading:
     def __init__(self, events: list[Trade], lane: Lane) -> None:
         self.engine: Engine = new_engine(SmaLevel())
         self.venue = ReplayVenue(INSTRUMENT)
-        self.journal = MemoryJournal(keep=False)
+        self.journal = MemoryJournal()
         self.events = events
         self.lane = lane
         self.orders = self.answers = 0

@@ -128,7 +128,7 @@ def through_the_writer(directory: Path) -> Figures:
 def without_disk() -> Figures:
     """What hashing and encoding alone cost."""
     total = 200_000
-    journal = MemoryJournal(keep=False)
+    journal = MemoryJournal()
 
     def chain() -> None:
         for number in range(total):

@@ -151,7 +151,7 @@ class Job:
     def run(self) -> None:
         """Once, with a new engine and a new journal."""
         self.engine = new_engine(SmaLevel())
-        journal: Journal | MemoryJournal = MemoryJournal(keep=False)
+        journal: Journal | MemoryJournal = MemoryJournal()
         if self.durable_in is not None:
             self._number += 1
             path = self.durable_in / f"journal-{self._number}.db"

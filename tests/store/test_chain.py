@@ -99,43 +99,22 @@ def test_head_line_names_seq_and_hash() -> None:
 
 @given(st.lists(RECORDS, max_size=30), st.lists(st.integers(0, 30), max_size=5))
 def test_memory_journal_has_the_documented_chain(records: list[tuple[int, str, bytes]], commits: list[int]) -> None:
-    journal = MemoryJournal(profile="p", mode="m")
+    journal = MemoryJournal()
     previous = journal.head.hash
-    assert previous == hashlib.sha256(b"ztb journal 1\n\np\nm").digest()
+    assert previous == hashlib.sha256(b"ztb journal 1\n\nreplay\nmemory").digest()
     for index, record in enumerate(records):
         assert journal.append(*record) == index + 1
         if index in commits:  # where the groups end changes nothing
             journal.commit()
-    journal.commit()
-    found = list(journal.read())
-    for seq, (record, got) in enumerate(zip(records, found, strict=True), 1):
+    assert journal.commit().seq == len(records)
+    assert journal.pending == 0
+    for seq, record in enumerate(records, 1):
         previous = documented_hash(previous, seq, record)
-        assert got == (seq, *record, previous)
     assert journal.head == (len(records), previous)
 
 
-def test_memory_journal_reads_from_and_by_kind() -> None:
-    journal = MemoryJournal()
-    journal.append_many(plain_records(9))
-    assert journal.pending == 9
-    assert list(journal.read()) == []  # nothing is committed yet
-    journal.commit()
-    assert [record.seq for record in journal.read(after_seq=6)] == [7, 8, 9]
-    assert [record.seq for record in journal.read(kinds=["place"])] == [1, 4, 7]
-
-
-def test_memory_journal_that_keeps_nothing_has_the_same_head() -> None:
-    keeping, counting = MemoryJournal(), MemoryJournal(keep=False)
-    for journal in (keeping, counting):
-        journal.append_many(plain_records(100))
-        journal.commit()
-    assert keeping.head == counting.head
-    with pytest.raises(StoreError, match="keep no records"):
-        list(counting.read())
-
-
 def test_limits_are_kept() -> None:
-    journal = MemoryJournal(keep=False)
+    journal = MemoryJournal()
     with pytest.raises(StoreError, match="over the"):
         journal.append(1, "trade", bytes(BODY_BYTES_MAX + 1))
     for _ in range(PENDING_RECORDS_MAX):
@@ -147,7 +126,7 @@ def test_limits_are_kept() -> None:
 
 
 def test_pending_bytes_are_limited_and_free_again_after_a_commit() -> None:
-    journal = MemoryJournal(keep=False)
+    journal = MemoryJournal()
     large = bytes(BODY_BYTES_MAX)
     fitting = PENDING_BYTES_MAX // BODY_BYTES_MAX
     for _ in range(fitting):

@@ -41,8 +41,8 @@ def test_there_is_none_at_first(journal: Journal) -> None:
 
 def test_the_newest_comes_back(journal: Journal, tmp_path: Path) -> None:
     store = CheckpointStore(journal.database)
-    assert store.save(0, 5, {"n": 0}) == 1  # before any record
-    assert store.save(40, 6, {"n": [1, {"a": None}], "ü": True}) == 2
+    assert store.save(0, 5, encode_snapshot({"n": 0})) == 1  # before any record
+    assert store.save(40, 6, encode_snapshot({"n": [1, {"a": None}], "ü": True})) == 2
     expected = Checkpoint(2, 40, 6, {"n": [1, {"a": None}], "ü": True})
     assert store.latest() == expected
     journal.close()
@@ -52,7 +52,7 @@ def test_the_newest_comes_back(journal: Journal, tmp_path: Path) -> None:
 
 
 def test_its_hash_is_the_documented_one(journal: Journal) -> None:
-    CheckpointStore(journal.database).save(40, 6, {"b": 1, "a": 2})
+    CheckpointStore(journal.database).save(40, 6, encode_snapshot({"b": 1, "a": 2}))
     found = journal.database.connection.execute("SELECT seq, ts_ns, body, sha256 FROM checkpoint").fetchone()
     assert found is not None
     seq, ts_ns, body, digest = found
@@ -76,7 +76,7 @@ def test_its_hash_is_the_documented_one(journal: Journal) -> None:
 def test_a_damaged_one_is_passed_over_and_told(journal: Journal, tmp_path: Path, damage: str, says: str) -> None:
     store = CheckpointStore(journal.database)
     for number in (10, 20, 30):
-        store.save(number, number, {"n": number})
+        store.save(number, number, encode_snapshot({"n": number}))
     tamper(tmp_path / "journal.db", damage)
     found = store.latest()
     assert found is not None
@@ -121,7 +121,7 @@ def bomb_without_size() -> bytes:
 )
 def test_one_that_does_not_decode_is_passed_over(journal: Journal, body: Callable[[], bytes], says: str) -> None:
     store = CheckpointStore(journal.database)
-    store.save(10, 1, {"good": 1})
+    store.save(10, 1, encode_snapshot({"good": 1}))
     plant(journal, body())
     found = store.latest()
     assert found is not None
@@ -131,7 +131,7 @@ def test_one_that_does_not_decode_is_passed_over(journal: Journal, body: Callabl
 
 def test_one_of_another_journal_is_not_taken(journal: Journal, tmp_path: Path) -> None:
     """The same records with another install id: another chain, so its checkpoints do not fit."""
-    CheckpointStore(journal.database).save(40, 6, {"n": 1})
+    CheckpointStore(journal.database).save(40, 6, encode_snapshot({"n": 1}))
     row = journal.database.connection.execute("SELECT seq, ts_ns, body, sha256 FROM checkpoint").fetchone()
     assert row is not None
     (tmp_path / "other").mkdir()
@@ -148,13 +148,13 @@ def test_one_of_another_journal_is_not_taken(journal: Journal, tmp_path: Path) -
 
 def test_a_record_that_is_not_committed_has_no_checkpoint(journal: Journal) -> None:
     with pytest.raises(InvariantBroken, match="record 101, which is not committed"):
-        CheckpointStore(journal.database).save(101, 1, {})
+        CheckpointStore(journal.database).save(101, 1, encode_snapshot({}))
 
 
 def test_the_newest_five_and_each_tenth_are_kept(journal: Journal) -> None:
     store = CheckpointStore(journal.database)
     for number in range(1, 48):
-        store.save(1, number, {})
+        store.save(1, number, encode_snapshot({}))
     kept = [row[0] for row in journal.database.connection.execute("SELECT id FROM checkpoint ORDER BY id")]
     assert kept == [10, 20, 30, 40, 43, 44, 45, 46, 47]
 
@@ -163,7 +163,7 @@ def test_old_ones_are_not_kept_for_ever(journal: Journal, monkeypatch: pytest.Mo
     monkeypatch.setattr("ztb.store.checkpoint.CHECKPOINTS_OLD_MAX", 2)
     store = CheckpointStore(journal.database)
     for number in range(1, 48):
-        store.save(1, number, {})
+        store.save(1, number, encode_snapshot({}))
     kept = [row[0] for row in journal.database.connection.execute("SELECT id FROM checkpoint ORDER BY id")]
     assert kept == [30, 40, 43, 44, 45, 46, 47]
 

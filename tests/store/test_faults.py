@@ -17,7 +17,7 @@ import pytest
 from tests.store.faulty_vfs import Disk, faulty_disk
 from tests.store.samples import NOW_NS, content, filled_journal, open_journal, plain_records
 from ztb.core.error import StoreError
-from ztb.store.checkpoint import CheckpointStore
+from ztb.store.checkpoint import CheckpointStore, encode_snapshot
 from ztb.store.journal import Journal
 from ztb.store.verify import verify
 
@@ -99,7 +99,7 @@ def test_the_first_failed_write_is_the_last_one(tmp_path: Path, call: str, error
             journal.commit,
             lambda: journal.append(1, "trade", b"{}"),
             lambda: journal.append_many(plain_records(1)),
-            lambda: CheckpointStore(journal.database).save(10, 1, {}),
+            lambda: CheckpointStore(journal.database).save(10, 1, encode_snapshot({})),
         ):
             with pytest.raises(StoreError, match="failed before"):
                 attempt()
@@ -121,7 +121,7 @@ def test_a_failed_checkpoint_fails_the_journal(tmp_path: Path) -> None:
         journal = open_on(disk, path)
         disk.fail_write = apsw.FullError
         with pytest.raises(StoreError, match="writing failed"):
-            CheckpointStore(journal.database).save(10, 1, {"a": 1})
+            CheckpointStore(journal.database).save(10, 1, encode_snapshot({"a": 1}))
         disk.fail_write = None
         with pytest.raises(StoreError, match="failed before"):
             journal.append(1, "trade", b"{}")

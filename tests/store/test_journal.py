@@ -85,8 +85,8 @@ def test_committed_records_are_there_after_reopening(tmp_path: Path) -> None:
     assert [record.seq for record in records] == list(range(1, 2_501))
     assert again.append(*expected[0]) == 2_501
     again.commit()
-    assert again.verify_all().seq == 2_501
     again.close()
+    open_journal(tmp_path, check_records=None).close()  # the whole chain is sound
 
 
 def test_the_hashes_are_the_documented_ones(tmp_path: Path) -> None:
@@ -368,8 +368,8 @@ def test_a_hostile_long_reader_does_not_block_the_writer(tmp_path: Path) -> None
             journal.commit()
         assert journal.head.seq == 5_500
         assert say() == "(500,)"  # its view is still that of its beginning
-    assert journal.verify_all().seq == 5_500
     journal.close()
+    open_journal(tmp_path, check_records=None).close()
 
 
 def test_a_reader_sees_what_is_committed_while_the_writer_goes_on(tmp_path: Path) -> None:

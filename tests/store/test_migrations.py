@@ -12,7 +12,7 @@ from tests.store.samples import NOW_NS, content, documented_hash, filled_journal
 from ztb.core.error import StoreCorrupt, StoreError
 from ztb.store import migrations
 from ztb.store.chain import genesis
-from ztb.store.checkpoint import CheckpointStore
+from ztb.store.checkpoint import CheckpointStore, encode_snapshot
 from ztb.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from ztb.store.reader import JournalReader
 from ztb.store.verify import verify
@@ -77,7 +77,7 @@ def test_an_old_file_is_migrated_and_keeps_its_records(tmp_path: Path) -> None:
     journal = open_journal(tmp_path)
     assert content(list(journal.read())) == plain_records(50)
     assert journal.identity.install == "0123456789abcdef"
-    CheckpointStore(journal.database).save(50, 1, {"a": 1})
+    CheckpointStore(journal.database).save(50, 1, encode_snapshot({"a": 1}))
     journal.append_many(plain_records(5, 51))
     journal.commit()
     journal.close()

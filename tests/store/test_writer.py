@@ -309,21 +309,6 @@ def test_a_snapshot_that_is_not_plain_is_refused_in_the_loop(tmp_path: Path, run
     run(work())
 
 
-def test_progress_is_told_to_a_watchdog(tmp_path: Path, run: Runner) -> None:
-    async def work() -> None:
-        journal = open_journal(tmp_path)
-        writer = JournalWriter(journal, on_failure=never)
-        before = writer.last_commit_ns
-        writer.append(1, "trade", b"{}")
-        await writer.durable()
-        assert writer.last_commit_ns > before
-        assert writer.failure is None
-        await writer.close()
-        journal.close()
-
-    run(work())
-
-
 def test_a_writer_on_a_failed_journal_takes_nothing(tmp_path: Path, run: Runner) -> None:
     async def work() -> None:
         journal = open_journal(tmp_path)

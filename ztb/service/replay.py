@@ -229,7 +229,7 @@ def _policy(loaded: LoadedProfile, options: ReplayOptions) -> tuple[str, dict[st
 
 def _journal(options: ReplayOptions) -> Journal | MemoryJournal:
     if not options.durable:
-        return MemoryJournal(keep=False)
+        return MemoryJournal()
     assert options.out is not None
     return Journal.open(options.out / JOURNAL_NAME, profile="replay", mode="replay", now_ns=0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -149,10 +149,6 @@ class RecordChain(ABC):
     @abstractmethod
     def commit(self) -> Head:
         """Keep everything that was appended, as one; the new head."""
-
-    @abstractmethod
-    def read(self, after_seq: int = 0, kinds: Collection[str] | None = None) -> Iterator[Record]:
-        """Committed records in order, each verified against the one before; StoreCorrupt where the chain breaks."""
 
     @abstractmethod
     def close(self) -> None:

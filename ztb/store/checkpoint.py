@@ -57,12 +57,11 @@ class CheckpointStore:
         self.skipped: tuple[str, ...] = ()
         """What the last ``latest`` passed over, newest first, in words for the operator."""
 
-    def save(self, seq: int, ts_ns: int, snapshot: dict[str, Any]) -> int:
-        """Keep the state after the committed record ``seq``; the id. StoreError fails the journal for ever."""
-        return self.save_encoded(seq, ts_ns, encode_snapshot(snapshot))
+    def save(self, seq: int, ts_ns: int, snapshot: bytes) -> int:
+        """Keep the state (from ``encode_snapshot``) after the committed record ``seq``; the id.
 
-    def save_encoded(self, seq: int, ts_ns: int, snapshot: bytes) -> int:
-        """The same for what ``encode_snapshot`` gave."""
+        StoreError fails the journal for ever.
+        """
         body = zstandard.ZstdCompressor(level=_LEVEL).compress(snapshot)
         with self._database.transaction() as connection:
             link = self._chain_hash(connection, seq)

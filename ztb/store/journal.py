@@ -74,13 +74,10 @@ class Journal(RecordChain):
         return head
 
     def read(self, after_seq: int = 0, kinds: Collection[str] | None = None) -> Iterator[Record]:
+        """Committed records in order, each verified against the one before; StoreCorrupt where the chain breaks."""
         path, connection = self.database.path, self.database.connection
         start = head_at(path, connection, after_seq, self.identity.genesis)
         return records(path, connection, start, self._head, kinds)
-
-    def verify_all(self) -> Head:
-        """Walk the whole chain; StoreCorrupt names the first bad record."""
-        return _verified_head(self.database, None)
 
     def close(self) -> None:
         self.database.close()
@@ -95,37 +92,18 @@ class Journal(RecordChain):
 
 
 class MemoryJournal(RecordChain):
-    """The same chain without a file, for replay and measurements. ``keep=False`` counts and hashes only."""
+    """The same chain without a file, for replay and measurements: it counts and hashes, and keeps no record."""
 
-    def __init__(self, *, profile: str = "replay", mode: str = "memory", keep: bool = True) -> None:
-        super().__init__(Head(0, genesis("", profile, mode)), Latch())
-        self._keep = keep
-        self._columns: list[int | str | bytes] = []
+    def __init__(self) -> None:
+        super().__init__(Head(0, genesis("", "replay", "memory")), Latch())
 
     def commit(self) -> Head:
         if self._pending:
-            head, flat = self._link_pending()
-            if self._keep:
-                self._columns += flat
-            self._clear_pending(head)
+            self._clear_pending(self._link_pending()[0])
         return self._head
 
-    def read(self, after_seq: int = 0, kinds: Collection[str] | None = None) -> Iterator[Record]:
-        if not self._keep and self._head.seq:
-            raise StoreError("this journal in memory was told to keep no records")
-        # Every five columns are one record; zip over one iterator takes them in turn.
-        each = iter(self._columns[after_seq * _COLUMNS :])
-        for seq, ts_ns, kind, body, record_hash in zip(each, each, each, each, each, strict=True):
-            assert isinstance(seq, int)
-            assert isinstance(ts_ns, int)
-            assert isinstance(kind, str)
-            assert isinstance(body, bytes)
-            assert isinstance(record_hash, bytes)
-            if kinds is None or kind in kinds:
-                yield Record(seq, ts_ns, kind, body, record_hash)
-
     def close(self) -> None:
-        self._columns = []
+        self._pending = []
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,7 +44,6 @@ class JournalWriter:
         self._failure: StoreError | None = journal.failure
         self._announced = False
         self._appended_seq = self._committed_seq = journal.head.seq
-        self._last_commit_ns = time.monotonic_ns()
         # Shared with the thread, only under the condition's lock:
         self._condition = threading.Condition()
         self._queue: list[tuple[int, str, bytes]] = []
@@ -64,11 +62,6 @@ class JournalWriter:
     def committed_seq(self) -> int:
         """Seq of the newest durable record; for the watchdog together with ``appended_seq``."""
         return self._committed_seq
-
-    @property
-    def last_commit_ns(self) -> int:
-        """``time.monotonic_ns()`` of the last commit, or of the start."""
-        return self._last_commit_ns
 
     @property
     def failure(self) -> StoreError | None:
@@ -191,10 +184,9 @@ class JournalWriter:
         if group:
             self._journal.append_many(group)
             self._committed_seq = self._journal.commit().seq
-            self._last_commit_ns = time.monotonic_ns()
             self._call_loop(self._announce_commit)
         if checkpoint is not None:
-            self._checkpoints.save_encoded(*checkpoint)
+            self._checkpoints.save(*checkpoint)
         return True
 
     def _call_loop(self, callback: Callable[[], None]) -> None:
