@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,6 @@ from ztb.service.inbox import Inbox
 from ztb.service.loop import TIMERS, EngineLoop
 from ztb.service.measure import Meter
 from ztb.store.codec import DECISIONS, decode, decode_decisions
-from ztb.store.journal import MemoryJournal
 from ztb.venues.port import Balance, Capabilities, OpenOrder, Placed, VenueFill
 from ztb.venues.zaif.rules import CAPABILITIES
 
@@ -70,6 +70,27 @@ class Tape:
         self.flushes += 1
 
 
+@dataclass(frozen=True)
+class Item:
+    """One record."""
+
+    seq: int
+    ts_ns: int
+    kind: str
+    body: bytes
+
+
+class Records:
+    """A journal as a list."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+
+    def append(self, ts_ns: int, kind: str, body: bytes) -> int:
+        self.items.append(Item(len(self.items) + 1, ts_ns, kind, body))
+        return len(self.items)
+
+
 class Bench:
     """A loop around a real engine; what the engine asks for is collected."""
 
@@ -78,7 +99,7 @@ class Bench:
         self.policy = Told()
         self.engine = Engine(config, self.policy)
         self.inbox = Inbox(self.clock)
-        self.journal = MemoryJournal()
+        self.journal = Records()
         self.tape = Tape()
         self.meter = Meter()
         self.submitted: list[Any] = []
@@ -119,8 +140,7 @@ class Bench:
 
     def records(self, *kinds: str) -> list[Any]:
         """What the journal holds, decoded."""
-        self.journal.commit()
-        return [_decoded(record.kind, record.body) for record in self.journal.read() if record.kind in kinds]
+        return [_decoded(record.kind, record.body) for record in self.journal.items if record.kind in kinds]
 
 
 def _decoded(kind: str, body: bytes) -> object:

@@ -18,8 +18,7 @@ from ztb.store.codec import DECISIONS
 
 
 def kinds(bench: Bench) -> list[str]:
-    bench.journal.commit()
-    return [record.kind for record in bench.journal.read()]
+    return [record.kind for record in bench.journal.items]
 
 
 def test_a_decision_and_its_order_are_on_record_before_the_order_is_begun() -> None:
@@ -49,8 +48,7 @@ def test_decisions_and_timers_are_recorded_once_a_second_also_without_an_order()
     for _ in range(40):
         bench.trade(wish="hold")
         bench.tick()
-    bench.journal.commit()
-    stamps = [record.ts_ns for record in bench.journal.read() if record.kind == DECISIONS]
+    stamps = [record.ts_ns for record in bench.journal.items if record.kind == DECISIONS]
     assert len(stamps) >= 9
     assert all(after - before <= FLUSH_NS + SECOND // 2 for before, after in itertools.pairwise(stamps))
     rows = [row for batch in bench.records(DECISIONS) for row in batch]

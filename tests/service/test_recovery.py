@@ -123,13 +123,11 @@ def test_the_journal_of_any_run_folded_is_the_state_of_the_living_engine(
     for number, step in enumerate(acts):
         if number == checkpoint_at:
             checkpoint = json.loads(json.dumps(bench.engine.state.snapshot()))
-            bench.journal.commit()
-            after_seq = bench.journal.head.seq
+            after_seq = len(bench.journal.items)
         act(bench, step, number)
     assert bench.failures == []
-    bench.journal.commit()
     recovered = State(CONFIG)
-    recover(recovered, checkpoint, bench.journal.read(after_seq))
+    recover(recovered, checkpoint, bench.journal.items[after_seq:])
     live = bench.engine.state
     recovered.now_ns = live.now_ns  # market and timers moved it on, and they are not in the journal
     assert durable_part(recovered) == durable_part(live)
@@ -145,9 +143,8 @@ def test_a_breakers_kill_comes_back_with_its_source_and_reason() -> None:
     bench.trade(1_000, wish="sell")
     bench.handle(OrderFilled(0, bench.places[-1].client_id, "t2", 10, 1_000, 950_000))
     assert bench.engine.state.control.kill_source == "breaker"
-    bench.journal.commit()
     recovered = State(CONFIG)
-    recover(recovered, None, bench.journal.read())
+    recover(recovered, None, bench.journal.items)
     assert recovered.control.snapshot() == {**bench.engine.state.control.snapshot(), "reconciled": False}
     assert (recovered.control.kill_source, recovered.control.kill_reason) == ("breaker", "max_drawdown_exceeded")
 
@@ -196,9 +193,8 @@ def test_after_a_restart_every_working_order_is_of_unknown_fate() -> None:
     bench = Bench()
     bench.start()
     bench.trade(wish="buy")
-    bench.journal.commit()
     state = State(CONFIG)
-    recover(state, None, bench.journal.read())
+    recover(state, None, bench.journal.items)
     [order] = state.working.values()
     assert (order.instrument, order.side, order.lots, order.state.value) == (SYMBOL, BUY, 10, "created")
     second = Planted("started", b'{"ts_ns":%d,"install":"install","epoch":2}' % (T0 + SECOND), ts_ns=T0 + SECOND)

@@ -1,0 +1,95 @@
+"""The status file: whole or not at all, exact amounts as text, one sentence that says why nothing happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.core.scene import SECOND, T0
+from tests.service.scene import Bench
+from ztb.core.event import Kill, OrderFilled, Pause, Stop
+from ztb.service.measure import Meter
+from ztb.service.status import Facts, document, in_words, write
+
+KEYS = {
+    "schema_version", "updated_ns", "profile", "mode", "armed", "build", "config", "phase", "pid", "state_dir",
+    "time_scale", "ready", "level", "says", "kill", "reduce_only", "pause_until_ns", "policy_suspended", "session",
+    "instruments", "equity", "drawdown_ppm", "orders", "journal_seq", "meter",
+}  # fmt: skip
+"""What other processes read; a key that is gone breaks them."""
+
+
+def facts(*, phase: str = "running", armed: bool = True) -> Facts:
+    return Facts("demo", "simulator", armed, "0.1.0", "digest", phase, 4711, "/state", 1.0)
+
+
+def said(bench: Bench, *, phase: str = "running", armed: bool = True) -> str:
+    state = bench.engine.state
+    return in_words(facts(phase=phase, armed=armed), state, state.control.level(bench.clock.ns))
+
+
+def test_the_document_by_hand() -> None:
+    bench = Bench()
+    bench.start()
+    bench.trade(1_000, wish="buy")
+    [place] = bench.places
+    bench.handle(OrderFilled(0, place.client_id, "t1", 4, 1_001, 7))
+    bench.trade(1_011)
+    plain = document(facts(), bench.engine.state, Meter(), now_ns=bench.clock.ns + 5_000_000, journal_seq=9)
+    assert plain.keys() == KEYS
+    assert json.loads(json.dumps(plain)) == plain
+    # 4 lots bought at 1,001 stand at 1,011: a profit of 40, less the fee of 7.
+    assert plain["instruments"]["btc_jpy"] == {
+        "position": "4", "average_price": "1001", "last_price": "1011", "data_age_ms": 5, "realised": "0",
+        "unrealised": "40", "fees": "7",
+    }  # fmt: skip
+    assert plain["equity"] == "1000033"
+    assert plain["orders"] == {"working": 1, "unknown": 0}
+    assert (plain["ready"], plain["level"], plain["journal_seq"]) == (True, "normal", 9)
+    assert plain["session"] == {"install": "install", "epoch": 1, "sequence": 1}
+
+
+def test_before_the_first_price_there_is_none() -> None:
+    plain = document(facts(phase="starting"), Bench().engine.state, Meter(), now_ns=T0, journal_seq=0)
+    desk = plain["instruments"]["btc_jpy"]
+    assert (desk["last_price"], desk["data_age_ms"], desk["average_price"]) == (None, None, "0")
+    assert plain["ready"] is False
+
+
+def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
+    bench = Bench()
+    assert "reconciling" in said(bench)
+    bench.start()
+    assert said(bench) == "trading"
+    assert "not armed" in said(bench, armed=False)
+    bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "lunch"))
+    assert said(bench) == "paused: lunch"
+    bench.clock.advance(2)
+    bench.engine.state.policy_suspended = "it raised"
+    assert "suspended: it raised" in said(bench)
+    bench.engine.state.policy_suspended = ""
+    bench.engine.state.control.reduce_only_reason = "daily_loss_limit_exceeded"
+    assert said(bench) == "reduce-only"
+    bench.handle(Stop(0, "test"))
+    assert said(bench, phase="stopped") == "stopped, 0 orders still working"
+    bench.handle(Kill(0, "operator", "smoke"))
+    assert said(bench).startswith("killed by operator: smoke")
+
+
+def test_the_file_is_replaced_whole_and_not_for_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    write(path, {"a": 1})
+    write(path, {"b": 2})
+    assert json.loads(path.read_text()) == {"b": 2}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
+    assert path.stat().st_mode & 0o007 == 0
+
+
+def test_a_status_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    write(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write(path, {"b": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
