@@ -364,3 +364,11 @@ def test_the_hard_bounds_are_held_at_the_door(tmp_path: Path) -> None:
     text = SMALL.replace('kind = "paper"', 'kind = "canary"')
     assert load(tmp_path, text).profile.limits.daily_loss_max == 1500
     assert "may be at most 1500" in refusal(tmp_path, text.replace('"1500"', '"1501"')).message
+
+
+def test_an_empty_section_says_nothing_and_an_empty_table_is_no_value(tmp_path: Path) -> None:
+    text = SMALL.replace("[policy.parameters]\nfast = 10\nslow = 20\n", "[policy.parameters]\n") + "[service]\n"
+    assert load(tmp_path, text).profile.policy.parameters == {}
+    for line, key in (("position_max = {}", "limits.position_max"), ("[policy.parameters.fast]", "policy.parameters")):
+        bad = text.replace('position_max = "0.05"', line) if "=" in line else text + line
+        assert key in refusal(tmp_path, bad).message

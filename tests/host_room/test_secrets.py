@@ -146,3 +146,46 @@ def test_a_secret_that_begins_with_another_one_is_redacted_whole() -> None:
 def test_short_texts_are_not_taken_for_secrets() -> None:
     register("e")
     assert redact("one event") == "one event"
+
+
+def test_a_line_loses_the_secret_and_nothing_else() -> None:
+    """Also in the spellings of JSON and of a URL, to the last character."""
+    value = '"quoted" & wörtlich \\'
+    register(value)
+    spellings = (
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        urlencode({"": value})[1:],
+    )
+    assert len(set(spellings)) == 4
+    for spelled in spellings:
+        assert redact(f"<{spelled}>") == "<[redacted]>"
+
+
+@pytest.mark.parametrize(("value", "shown"), [("xq7", "xq7"), ("xq7z", "[redacted]")])
+def test_four_characters_are_a_secret(value: str, shown: str) -> None:
+    register(value)
+    assert redact(value) == shown
+
+
+@pytest.mark.parametrize("length", [SECRET_BYTES_MAX, SECRET_BYTES_MAX + 1])
+def test_a_file_may_be_as_long_as_its_bound(tmp_path: Path, length: int) -> None:
+    file = secret_file(tmp_path, "s" * length)
+    if length <= 16 * 1024:
+        assert load_credential("zaif-key", file=str(file), environ={}).secret.reveal() == "s" * length
+        return
+    with pytest.raises(CredentialError, match="larger than 16384 bytes"):
+        load_credential("zaif-key", file=str(file), environ={})
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    good, bad = secret_file(tmp_path), tmp_path / "bad"
+    bad.write_text("")
+    bad.chmod(0o644)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(5):
+        load_credential("zaif-key", file=str(good), environ={})
+        with pytest.raises(CredentialError):
+            load_credential("zaif-key", file=str(bad), environ={})
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
