@@ -119,6 +119,22 @@ def test_a_runtime_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "precious"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(("noun", "exit_code"), [("kill", 77), ("resume", 65), ("status", 65)])
+def test_another_user_is_told_whose_it_is(noun: str, exit_code: int, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    (tmp_path / "run" / "status.json").write_text("{}")
+    words = [] if noun == "status" else ["--reason", "not mine"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ztb", noun, *words, "--runtime-dir", str(tmp_path / "run")],
+        user=65_534, capture_output=True, text=True, env=clean_environ(), timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == exit_code, done.stderr
+    assert "run the command as the trader's own user" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["status.json"]
+
+
 # --- status files of other kinds --------------------------------------------------------------------------------------
 
 

@@ -87,11 +87,11 @@ def reason_from(args: argparse.Namespace) -> str:
 
 def lay_file(place: Place, name: str, text: str) -> Path:
     """Put a file into the operator directory, whole, in one step. CredentialError or StoreError if that fails."""
-    if not place.operator.is_dir():
-        make_private(make_private(place.runtime) / OPERATOR_DIRECTORY)
     path = place.operator / name
     fresh = path.with_name(f".{name}.{os.getpid()}.new")
     try:
+        if not place.operator.is_dir():
+            make_private(make_private(place.runtime) / OPERATOR_DIRECTORY)
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

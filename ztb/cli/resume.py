@@ -21,7 +21,7 @@ from ztb.cli.operate import (
     wait_for,
 )
 from ztb.cli.result import Result, printable
-from ztb.cli.sighting import NotRunning, Sighting, Status
+from ztb.cli.sighting import NotRunning, Sighting, Status, sight
 from ztb.core.command import Notify
 from ztb.core.error import CredentialError, StoreError, ZtbError
 from ztb.service.operator import KILL_NAME, RESUME_NAME
@@ -57,7 +57,7 @@ def resume(args: argparse.Namespace) -> Result:
     reason = reason_from(args)
     place = place_from(args)
     kill_file = place.operator / KILL_NAME
-    before = look(place)
+    before = sight(place.runtime)
     if before is None or not before.is_alive:
         raise NotRunning(
             f"no trader of profile {place.profile} runs (looked in {place.runtime}); nothing was changed",
