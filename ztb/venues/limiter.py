@@ -132,10 +132,6 @@ class Limiter:
             return 0
         return max(0, window.rule.calls - (0 if urgent else window.rule.reserve) - window.used(now_ns))
 
-    def head_rooms(self) -> dict[str, int]:
-        """Free places of every method, for metrics and the probe."""
-        return {method: self.head_room(method) for method in self._windows}
-
     def _free_at_ns(self, method: str, now_ns: int, urgent: bool) -> int:
         return max(self._windows[method].free_at_ns(now_ns, urgent), self._closed_until_ns.get(method, 0))
 

@@ -25,6 +25,8 @@ from ztb.venues.watched import OrderLike
 
 _NS = 1_000_000_000
 TAG_PREFIX: Final = "ztb-"
+GONE_S: Final = 1.0
+"""Over so long the looks must agree that an order is not open any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class ReconcileReport:
 
 
 class PollingTracker:
-    """Watches the orders of one instrument whose tag starts with ``tag_prefix``."""
+    """Watches the orders of one instrument whose tag starts with ``TAG_PREFIX``."""
 
     def __init__(
         self,
@@ -86,9 +88,7 @@ class PollingTracker:
         clock: Clock,
         *,
         cursor: str,
-        tag_prefix: str = TAG_PREFIX,
         pace: PollingPace | None = None,
-        gone_s: float = 1.0,
     ) -> None:
         """``cursor``: the trade id from which on fills are new, as an earlier session saved it."""
         self._account = account
@@ -96,7 +96,7 @@ class PollingTracker:
         self._clock = clock
         self._pace = pace or PollingPace()
         self._newest = self._cursor_told = cursor
-        self._watch = Watch(instrument, tag_prefix=tag_prefix, gone_s=gone_s)
+        self._watch = Watch(instrument, tag_prefix=TAG_PREFIX, gone_s=GONE_S)
         self._one_look_at_a_time = asyncio.Lock()
         self._nudge = asyncio.Event()
         self._untold: list[OrderEvent] = []
@@ -108,7 +108,6 @@ class PollingTracker:
         self._fast_until_ns = 0
         self.looks = 0
         self.failures_in_row = 0
-        self.last_look_ns = 0
 
     @property
     def cursor(self) -> str:
@@ -199,9 +198,9 @@ class PollingTracker:
             await self._clock.sleep(spacing_s)
         return self._told()
 
-    async def settle(self, *, looks_max: int = limits.LOOKS_MAX) -> list[OrderEvent]:
+    async def settle(self) -> list[OrderEvent]:
         """Looks until nothing is unsettled, for the start: watched, noted and doubted orders get their fate."""
-        for _ in range(looks_max):
+        for _ in range(limits.LOOKS_MAX):
             await self._look_again()
             if not any(entry.is_unsettled for entry in self._watch.live.values()):
                 break
@@ -291,7 +290,6 @@ class PollingTracker:
     def _success(self) -> None:
         self.looks += 1
         self.failures_in_row = 0
-        self.last_look_ns = self._clock.now_ns()
 
     def _is_history_old(self) -> bool:
         if self._history_ns is None:

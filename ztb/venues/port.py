@@ -14,7 +14,6 @@ from typing import Protocol
 
 from ztb.core.command import Place
 from ztb.core.event import Depth, Feed, Quote, Trade
-from ztb.core.instrument import Instrument
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,4 @@ class Account(Protocol):
 
     async def server_time_ns(self) -> int:
         """The venue's clock, as exactly as it tells."""
-        ...
-
-
-class Directory(Protocol):
-    """Public reference data."""
-
-    async def instruments(self) -> dict[str, Instrument]:
-        """By symbol, with the venue's present steps and fees."""
         ...

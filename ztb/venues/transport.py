@@ -34,18 +34,14 @@ class Transport:
         base_url: str,
         *,
         uds: str | None = None,
-        connect_s_max: float = limits.CONNECT_S_MAX,
         read_s_max: float = limits.READ_S_MAX,
         exchange_s_max: float = limits.EXCHANGE_S_MAX,
         response_bytes_max: int = limits.RESPONSE_BYTES_MAX,
-        readable_statuses: frozenset[int] = frozenset({200}),
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """``readable_statuses``: those whose body is an answer of the venue; any other is no usable answer."""
         self._base_url = checked_url(base_url, uds=uds)
         self._exchange_s_max = exchange_s_max
         self._response_bytes_max = response_bytes_max
-        self._readable_statuses = readable_statuses
         self.retry_after_s = 0.0
         """What the last 403 or 429 asked for; 0: it did not say."""
         if tls is None and is_encrypted(base_url):
@@ -59,7 +55,7 @@ class Transport:
             transport=httpx.AsyncHTTPTransport(
                 verify=tls or False, trust_env=False, http1=True, http2=False, limits=pool, uds=uds, retries=0
             ),
-            timeout=httpx.Timeout(read_s_max, connect=connect_s_max, pool=connect_s_max),
+            timeout=httpx.Timeout(read_s_max, connect=limits.CONNECT_S_MAX, pool=limits.CONNECT_S_MAX),
             follow_redirects=False,
             trust_env=False,
             # A compressed answer could unpack to any size; what we ask for is small.
@@ -67,7 +63,7 @@ class Transport:
         )
 
     async def get(self, path: str, *, params: Mapping[str, str] | None = None) -> bytes:
-        """The body of a readable answer; failures are VenueError (retryable), Unreachable or Throttled."""
+        """The body of an answer; failures are VenueError (retryable), Unreachable or Throttled."""
         return await self._exchange(self._client.build_request("GET", self._base_url + path, params=params), False)
 
     async def post(
@@ -79,7 +75,7 @@ class Transport:
         changes_state: bool,
         last_word: Callable[[], None] | None = None,
     ) -> bytes:
-        """The body of a readable answer; with ``changes_state`` a lost answer is UnknownFate.
+        """The body of an answer; with ``changes_state`` a lost answer is UnknownFate.
 
         ``last_word`` is called when everything that has to be waited for is over and the body is about to be written;
         when it raises, nothing was sent.
@@ -133,7 +129,7 @@ class Transport:
                 code=str(status),
                 retryable=True,
             )
-        if status not in self._readable_statuses:
+        if status != 200:
             raise _lost(where, f"HTTP {status}", changes_state, code=str(status))
         if response.headers.get("content-encoding", "identity") != "identity":
             raise _lost(where, "an answer in an encoding that was not asked for", changes_state)

@@ -23,7 +23,7 @@ from ztb.core.error import GateClosed, InvariantBroken, Rejected, Throttled, Unk
 from ztb.core.instrument import BUY, SELL
 from ztb.venues.limiter import Limiter
 from ztb.venues.nonce import NonceFile
-from ztb.venues.port import Account, Directory, Placed
+from ztb.venues.port import Account, Placed
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import rules
 from ztb.venues.zaif.rest import ZaifAccount, ZaifPublic
@@ -87,9 +87,6 @@ def refusal(text: str) -> Answer:
 
 def test_adapter_has_the_shape_of_the_port() -> None:
     def _account(value: ZaifAccount) -> Account:
-        return value
-
-    def _directory(value: ZaifPublic) -> Directory:
         return value
 
     assert rules.CAPABILITIES.market_orders is rules.CAPABILITIES.private_stream is False
@@ -226,7 +223,7 @@ def test_nothing_is_sent_to_a_venue_that_is_not_there(tmp_path: Path) -> None:
 def test_order_that_cannot_be_is_never_sent(tmp_path: Path, changes: dict[str, Any]) -> None:
     async def run() -> None:
         async with desk(tmp_path, hang) as made:
-            fields = {name: getattr(ORDER, name) for name in Place.__slots__} | changes
+            fields = {name: getattr(ORDER, name) for name in Place.__struct_fields__} | changes
             with pytest.raises(InvariantBroken):
                 await made.account.place(Place(**fields))
             assert made.server.requests == []

@@ -7,7 +7,6 @@ with code ``undecodable``, never another exception. The form of a refusal is rec
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, TypeVar
@@ -239,7 +238,7 @@ def steps(grid: Grid, value: Decimal, what: str, *, at_least: int = 0) -> int:
     return whole
 
 
-def instrument_of(row: PairRow, *, taker_fee_ppm: Callable[[str], int] = rules.taker_fee_ppm) -> Instrument:
+def instrument_of(row: PairRow) -> Instrument:
     """The pair as an instrument; money is counted as finely as tick times lot needs."""
     what = f"currency_pairs {row.currency_pair[:40]}"
     for value in (row.item_unit_min, row.item_unit_step, row.aux_unit_step):
@@ -261,7 +260,7 @@ def instrument_of(row: PairRow, *, taker_fee_ppm: Callable[[str], int] = rules.t
             money_scale=max(0, -exponent),
             lots_min=max(1, Grid(lot).rounded(row.item_unit_min, "ceiling")),
             maker_fee_ppm=rules.MAKER_FEE_PPM,
-            taker_fee_ppm=taker_fee_ppm(row.currency_pair),
+            taker_fee_ppm=rules.taker_fee_ppm(row.currency_pair),
         )
     except AmountError as error:
         raise undecodable(what, error) from None

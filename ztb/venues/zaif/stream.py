@@ -75,7 +75,6 @@ class ZaifFeed:
         self.gaps_left = 0
         """Times that trades were missed and could not all be read afterwards."""
         self.reconnections = 0
-        self.last_frame_ns = 0
 
     async def events(self) -> AsyncGenerator[MarketNews, None]:
         """Endless: trades, book and best prices as they arrive, and ``Feed`` when the stream is lost or back."""
@@ -113,7 +112,6 @@ class ZaifFeed:
                 refused_in_row = 0
                 heard_ns = self._clock.monotonic_ns()
                 self.frames += 1
-                self.last_frame_ns = ts_ns
                 is_back = not self._is_connected
                 if is_back:
                     self._is_connected = True
