@@ -102,11 +102,6 @@ class Stream(Protocol):
 class Dialect(Protocol):
     """One venue's protocol on top of the exchange."""
 
-    @property
-    def name(self) -> str:
-        """As ``--venue`` takes it."""
-        ...
-
     def handle(self, request: Request) -> Outcome:
         """Carry out a request; errors of the venue are replies, never exceptions."""
         ...

@@ -19,7 +19,6 @@ LIMIT_TOO_LOW: Final = "limit must be greater than the price"
 LIMIT_TOO_HIGH: Final = "limit must be a smaller value than the price"
 
 PUBLIC_PAIR: Final = "unsupported currency_pair"
-PUBLIC_PAIR_MISSING: Final = "currency_pair missing"
 PUBLIC_METHOD: Final = "unsupported method"
 
 

@@ -47,7 +47,7 @@ class Methods:
         handler = self._handlers.get(method)
         if handler is None:
             raise errors.Refusal(errors.METHOD)
-        return handler(account, Parameters(form, self._rules), call)
+        return handler(account, Parameters(form), call)
 
     def _get_info(self, account: Account, _params: Parameters, _call: Call) -> dict[str, Any]:
         return {

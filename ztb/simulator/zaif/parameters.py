@@ -11,11 +11,10 @@ from ztb.core.error import AmountError
 from ztb.core.instrument import Instrument
 from ztb.core.money import Grid
 from ztb.simulator.zaif import errors
-from ztb.simulator.zaif.rules import COMMENT_LENGTH_MAX, ZaifRules
+from ztb.simulator.zaif.rules import COMMENT_LENGTH_MAX
 from ztb.simulator.zaif.shapes import SIDES
 
-_FIXED: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
-_EXPONENT: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?[eE][+-]?[0-9]{1,2}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 _WHOLE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _COMMENT: Final = re.compile(r"[ -.0-~]*", re.ASCII)
 """Half-width letters, digits and symbols, but no slash."""
@@ -25,14 +24,13 @@ _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 class Parameters:
     """What a client sent, beside nonce and method."""
 
-    def __init__(self, params: Mapping[str, str], rules: ZaifRules) -> None:
+    def __init__(self, params: Mapping[str, str]) -> None:
         self._params = params
-        self._rules = rules
 
     def decimal(self, name: str) -> Decimal:
         """A number of zero or more."""
         text = self._params.get(name, "")
-        if not (_FIXED.fullmatch(text) or (self._rules.exponent_in_requests and _EXPONENT.fullmatch(text))):
+        if not _NUMBER.fullmatch(text):
             raise errors.invalid(name)
         return Decimal(text)
 

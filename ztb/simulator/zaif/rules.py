@@ -19,6 +19,8 @@ CURRENCIES: Final = ("jpy", "btc", "eth", "xem", "mona")
 
 COMMENT_LENGTH_MAX: Final = 255
 HISTORY_COUNT_MAX: Final = 1_000
+NONCE_MAX: Final = Decimal(10) ** 16
+"""Unpublished. Seconds, milliseconds and microseconds pass, nanoseconds do not."""
 STREAM_LEVELS: Final = 20
 STREAM_TRADES: Final = 21
 FRAME_INTERVAL_NS: Final = 100_000_000
@@ -58,10 +60,7 @@ class ZaifRules:
     """0: no limit."""
     public_refusal_status: int = 403
     private_limits: bool = True
-    nonce_max: Decimal = Decimal(10) ** 16
-    """Unpublished. Seconds, milliseconds and microseconds pass, nanoseconds do not."""
     order_too_new_ns: int = 0
     """A cancel that comes sooner than this after its order is refused."""
-    exponent_in_requests: bool = True
     stream_idle_s_max: float = 60.0
     """Of the wall: a client's keep-alive runs on its sockets' time, however fast the market's time runs."""

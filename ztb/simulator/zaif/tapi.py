@@ -27,7 +27,7 @@ from ztb.simulator.zaif import errors
 from ztb.simulator.zaif.methods import Methods
 from ztb.simulator.zaif.parameters import Parameters
 from ztb.simulator.zaif.rest import html
-from ztb.simulator.zaif.rules import METHODS, ZaifRules
+from ztb.simulator.zaif.rules import METHODS, NONCE_MAX, ZaifRules
 from ztb.simulator.zaif.shapes import Shapes
 
 PATH: Final = "/tapi"
@@ -103,8 +103,8 @@ class Tapi:
     def _admit(self, signed: _Signed) -> None:
         """Nonce, permission and rate, in this order."""
         key = signed.account.key
-        nonce = Parameters(signed.form, self._rules).decimal("nonce")
-        if nonce > self._rules.nonce_max:
+        nonce = Parameters(signed.form).decimal("nonce")
+        if nonce > NONCE_MAX:
             raise errors.Refusal(errors.NONCE_OUT_OF_RANGE)
         if nonce < 1:
             raise errors.invalid("nonce")

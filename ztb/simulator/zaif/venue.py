@@ -17,9 +17,7 @@ from ztb.simulator.zaif.shapes import Shapes
 class ZaifVenue:
     """The dialect ``zaif``."""
 
-    def __init__(
-        self, exchange: Exchange, *, moods: Moods, record: Record, rules: ZaifRules | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, exchange: Exchange, *, moods: Moods, record: Record, rules: ZaifRules | None = None) -> None:
         self._rules = rules if rules is not None else ZaifRules()
         self._exchange = exchange
         self._moods = moods
@@ -27,10 +25,6 @@ class ZaifVenue:
         self._rest = PublicRest(exchange, self._shapes, moods, record, self._rules)
         self._tapi = tapi.Tapi(exchange, self._shapes, moods, record, self._rules)
         self._frames = stream.FrameSource(exchange, self._shapes)
-
-    @property
-    def name(self) -> str:
-        return "zaif"
 
     def handle(self, request: Request) -> Outcome:
         self._shapes.with_exponent = self._moods.strike("exponent_numbers") is not None
