@@ -6,11 +6,12 @@ import ast
 import copy
 import inspect
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from msgspec import Struct, structs
 
 from tests.core.scene import T0, Desk
 from ztb.core import command as command_module
@@ -43,11 +44,12 @@ def test_the_lists_of_events_and_commands_are_complete() -> None:
 
 @pytest.mark.parametrize("kind", [*EVENT_TYPES, *COMMAND_TYPES], ids=lambda kind: kind.__name__)
 def test_every_event_and_command_begins_with_its_time_and_is_plain(kind: type) -> None:
-    assert is_dataclass(kind)
-    assert fields(kind)[0].name == "ts_ns"
-    assert kind.__slots__ == tuple(field.name for field in fields(kind))  # type: ignore[attr-defined]
-    allowed = {"int", "str", "bool", "tuple[tuple[int, int], ...]"}
-    assert {str(field.type) for field in fields(kind)} <= allowed, "no float, nothing that can be changed inside"
+    assert issubclass(kind, Struct)
+    assert kind.__struct_fields__[0] == "ts_ns"
+    types = {str(field.type) for field in structs.fields(kind)}
+    allowed = {str(plain) for plain in (int, str, bool, tuple[tuple[int, int], ...])}
+    assert types <= allowed, "no float, nothing that can be changed inside or that can be part of a cycle"
+    assert not kind.__struct_config__.gc
 
 
 def bound_to_events(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:

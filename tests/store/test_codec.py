@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from ztb.core.command import COMMAND_TYPES, Command, Place
 from ztb.core.error import InvariantBroken, StoreCorrupt

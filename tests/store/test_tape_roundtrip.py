@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import tracemalloc
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.store.tape_samples import BTC_JPY, START_NS, recordings, small_recording, write_tape
 from ztb.core.error import TapeError

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, final
+
+from msgspec import Struct
 
 
 @final
-@dataclass(slots=True)
-class Place:
+class Place(Struct, gc=False):
     """Send a limit order; it may leave only after this intent is fsynced. ``price`` is the worst acceptable one."""
 
     ts_ns: int
@@ -23,8 +23,7 @@ class Place:
 
 
 @final
-@dataclass(slots=True)
-class Cancel:
+class Cancel(Struct, gc=False):
     """Take the order off the book. ``venue_id`` is empty while the venue has not told it."""
 
     ts_ns: int
@@ -35,8 +34,7 @@ class Cancel:
 
 
 @final
-@dataclass(slots=True)
-class LookUp:
+class LookUp(Struct, gc=False):
     """Find out at the venue what became of an order; never send it again."""
 
     ts_ns: int
@@ -45,8 +43,7 @@ class LookUp:
 
 
 @final
-@dataclass(slots=True)
-class Notify:
+class Notify(Struct, gc=False):
     """Tell people. ``severity``: success, info, warning, error, emergency; ``code`` is fixed, ``text`` is prose."""
 
     ts_ns: int

@@ -2,19 +2,20 @@
 
 ``ts_ns`` is the host's time at which the event entered the inbox (Unix nanoseconds, UTC); ``venue_ns`` is what the
 venue says (0: it does not say). Prices are ticks, sizes lots, fees money units, sides ``BUY`` (1) or ``SELL`` (-1).
-Events are not frozen dataclasses, because a frozen one costs four times as much to make; all the same nobody may
-change an event after it is made, and a test that reads the source holds everybody to it.
+Events are msgspec structs, because one is made in a third of the time of a dataclass, and a market makes millions;
+``gc=False``, because none can be part of a cycle. Nobody may change an event after the inbox has stamped it, and a test
+that reads the source holds everybody to it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, final
+
+from msgspec import Struct
 
 
 @final
-@dataclass(slots=True)
-class Trade:
+class Trade(Struct, gc=False):
     """Somebody traded; ``side`` is the taker's."""
 
     ts_ns: int
@@ -27,8 +28,7 @@ class Trade:
 
 
 @final
-@dataclass(slots=True)
-class Quote:
+class Quote(Struct, gc=False):
     """Best bid and ask changed; a side without orders has price 0 and lots 0."""
 
     ts_ns: int
@@ -41,8 +41,7 @@ class Quote:
 
 
 @final
-@dataclass(slots=True)
-class Depth:
+class Depth(Struct, gc=False):
     """The book: a snapshot replaces it, a change sets the named levels (lots 0 removes one). Best level first."""
 
     ts_ns: int
@@ -54,16 +53,14 @@ class Depth:
 
 
 @final
-@dataclass(slots=True)
-class Timer:
+class Timer(Struct, gc=False):
     """Time passed, whether or not the market moved."""
 
     ts_ns: int
 
 
 @final
-@dataclass(slots=True)
-class Started:
+class Started(Struct, gc=False):
     """A session began. Client order ids are a hash of install, epoch and sequence (F-27)."""
 
     ts_ns: int
@@ -72,8 +69,7 @@ class Started:
 
 
 @final
-@dataclass(slots=True)
-class Reconciled:
+class Reconciled(Struct, gc=False):
     """Our orders and the venue's were compared. ``clean`` False: a difference that nobody could explain."""
 
     ts_ns: int
@@ -82,8 +78,7 @@ class Reconciled:
 
 
 @final
-@dataclass(slots=True)
-class Feed:
+class Feed(Struct, gc=False):
     """The market stream was lost or came back."""
 
     ts_ns: int
@@ -92,8 +87,7 @@ class Feed:
 
 
 @final
-@dataclass(slots=True)
-class OrderRecovered:
+class OrderRecovered(Struct, gc=False):
     """An order that an earlier session wrote to the journal, as its intent stands there."""
 
     ts_ns: int
@@ -108,8 +102,7 @@ class OrderRecovered:
 
 
 @final
-@dataclass(slots=True)
-class OrderDurable:
+class OrderDurable(Struct, gc=False):
     """The intent is fsynced: from now on the order may leave."""
 
     ts_ns: int
@@ -117,8 +110,7 @@ class OrderDurable:
 
 
 @final
-@dataclass(slots=True)
-class OrderSent:
+class OrderSent(Struct, gc=False):
     """The request was handed to the network."""
 
     ts_ns: int
@@ -126,8 +118,7 @@ class OrderSent:
 
 
 @final
-@dataclass(slots=True)
-class OrderAccepted:
+class OrderAccepted(Struct, gc=False):
     """The venue acknowledged the order. ``venue_id`` is empty where the venue gives none (filled at once)."""
 
     ts_ns: int
@@ -136,8 +127,7 @@ class OrderAccepted:
 
 
 @final
-@dataclass(slots=True)
-class OrderFilled:
+class OrderFilled(Struct, gc=False):
     """One fill, known by the venue's ``trade_id``; a repeated one is ignored. ``fee`` is in money units."""
 
     ts_ns: int
@@ -151,8 +141,7 @@ class OrderFilled:
 
 
 @final
-@dataclass(slots=True)
-class OrderRejected:
+class OrderRejected(Struct, gc=False):
     """The venue said no: nothing is working there."""
 
     ts_ns: int
@@ -162,8 +151,7 @@ class OrderRejected:
 
 
 @final
-@dataclass(slots=True)
-class OrderCancelled:
+class OrderCancelled(Struct, gc=False):
     """The venue confirmed that nothing of the order works any more."""
 
     ts_ns: int
@@ -171,8 +159,7 @@ class OrderCancelled:
 
 
 @final
-@dataclass(slots=True)
-class OrderExpired:
+class OrderExpired(Struct, gc=False):
     """The venue ended the order by its time in force."""
 
     ts_ns: int
@@ -180,8 +167,7 @@ class OrderExpired:
 
 
 @final
-@dataclass(slots=True)
-class OrderUnknown:
+class OrderUnknown(Struct, gc=False):
     """Sent, no usable answer: it may be working, filled or never placed."""
 
     ts_ns: int
@@ -190,8 +176,7 @@ class OrderUnknown:
 
 
 @final
-@dataclass(slots=True)
-class OrderNotPlaced:
+class OrderNotPlaced(Struct, gc=False):
     """Evidence from the venue, repeated over time, says that an unknown order never existed there."""
 
     ts_ns: int
@@ -200,8 +185,7 @@ class OrderNotPlaced:
 
 
 @final
-@dataclass(slots=True)
-class CancelFailed:
+class CancelFailed(Struct, gc=False):
     """The venue refused a cancel (``order is too new``); the order may still work."""
 
     ts_ns: int
@@ -210,8 +194,7 @@ class CancelFailed:
 
 
 @final
-@dataclass(slots=True)
-class Pause:
+class Pause(Struct, gc=False):
     """No new opening orders until ``until_ns``; a pause never shortens an older one."""
 
     ts_ns: int
@@ -221,8 +204,7 @@ class Pause:
 
 
 @final
-@dataclass(slots=True)
-class Kill:
+class Kill(Struct, gc=False):
     """Latch: cancel everything, send nothing more until an operator resumes with a reason."""
 
     ts_ns: int
@@ -231,8 +213,7 @@ class Kill:
 
 
 @final
-@dataclass(slots=True)
-class Resume:
+class Resume(Struct, gc=False):
     """An operator lifts the kill latch and any pause."""
 
     ts_ns: int
@@ -241,8 +222,7 @@ class Resume:
 
 
 @final
-@dataclass(slots=True)
-class Stop:
+class Stop(Struct, gc=False):
     """The service is about to stop: cancel what works, open nothing."""
 
     ts_ns: int

@@ -6,8 +6,9 @@ whether that becomes an order is the engine's business (size, limits, emergency 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, final
+
+from msgspec import Struct
 
 from ztb.core.event import Quote, Trade
 
@@ -20,9 +21,8 @@ REASON_LENGTH_MAX: Final = 64
 
 
 @final
-@dataclass(slots=True)
-class Decision:
-    """What a policy wants, why, and the numbers that it saw. Not frozen for speed; nobody changes one."""
+class Decision(Struct, gc=False):
+    """What a policy wants, why, and the numbers that it saw."""
 
     action: int
     """``BUY`` (1), ``SELL`` (-1) or ``HOLD`` (0)."""
@@ -44,8 +44,9 @@ def flaw_of(answer: object) -> str:
     if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
         return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
     for value in inputs:
-        if type(value) is not int or not INPUT_MIN < value < INPUT_MAX:
-            return "an input that is no integer, or one out of all proportion"
+        if type(value) is int and INPUT_MIN < value < INPUT_MAX:
+            continue
+        return "an input that is no integer, or one out of all proportion"
     return ""
 
 
