@@ -289,3 +289,31 @@ def test_no_form_of_output_carries_a_loaded_secret(
     shown = capsys.readouterr()
     assert "5678" not in shown.out + shown.err
     assert (shown.out + shown.err).count("[redacted]") >= 5
+
+
+@pytest.mark.parametrize(("code", "success"), [(0, True), (1, False), (2, False), (3, False)])
+def test_only_exit_code_0_is_success(
+    noun: AddNoun, capsys: pytest.CaptureFixture[str], code: int, success: bool
+) -> None:
+    noun(lambda args: Result({}, "", exit_code=code))
+    assert main(["thing", "do", "--json"]) == code
+    document = json.loads(capsys.readouterr().out)
+    assert (document["success"], document["exit_code"]) == (success, code)
+
+
+def test_data_that_has_no_json_form_is_a_defect_and_not_guessed(
+    noun: AddNoun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noun(lambda args: Result({"value": object()}, "text"))
+    assert main(["thing", "do", "--json"]) == 70
+    document = json.loads(capsys.readouterr().out)
+    assert document["errors"][0]["message"].startswith("internal error: TypeError: object has no JSON form")
+
+
+def test_an_envelope_is_one_line_that_any_parser_reads(noun: AddNoun, capsys: pytest.CaptureFixture[str]) -> None:
+    noun(lambda args: Result({"text": "two\nlines\x1b[2J 日本"}, ""))
+    assert main(["thing", "do", "--json"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    assert "\x1b" not in shown
+    assert json.loads(shown)["data"]["text"] == "two\nlines\x1b[2J 日本"

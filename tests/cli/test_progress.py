@@ -30,6 +30,17 @@ def test_plain_lines_at_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.out == ""
 
 
+def test_no_percent_is_told_before_it_is_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("import", 100_000) as advance:
+        advance(9_999)
+        assert capsys.readouterr().err == "import: begins\n"
+        advance(1)
+        assert capsys.readouterr().err == "import: 10 %\n"
+        advance(89_999)
+        assert capsys.readouterr().err == "import: 90 %\n"
+    assert capsys.readouterr().err == "import: done (99999)\n"
+
+
 def test_one_big_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("import", 10) as advance:
         advance(7)

@@ -104,3 +104,18 @@ def test_capital_that_is_no_number_is_told_as_such(tmp_path: Path) -> None:
     text = SMALL.replace('capital = "1000000"', 'capital = "much"')
     with pytest.raises(ConfigError, match=r"sizing.capital = 'much'"):
         with_variables(tmp_path, text, RISK_DAILY_LOSS_LIMIT_PCT="0.01")
+
+
+@pytest.mark.parametrize(("text", "simulated"), [("zaif", False), ("simulator", True), ("paper", True)])
+def test_each_exchange_by_its_name(tmp_path: Path, text: str, simulated: bool) -> None:
+    """Whatever the profile itself says."""
+    for own in ("true", "false"):
+        profile = CANARY.replace("simulator = true", f"simulator = {own}")
+        assert with_variables(tmp_path, profile, EXCHANGE=text).profile.venue.simulator is simulated
+
+
+def test_all_of_the_capital_is_a_fraction_too(tmp_path: Path) -> None:
+    loaded = with_variables(tmp_path, RISK_MAX_POSITION_PCT_PER_SYMBOL="1")
+    assert loaded.profile.limits.position_notional_max == Decimal(1_000_000)
+    with pytest.raises(ConfigError, match="a fraction: above 0 and at most 1"):
+        with_variables(tmp_path, RISK_MAX_POSITION_PCT_PER_SYMBOL="1.0000001")

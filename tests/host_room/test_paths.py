@@ -103,3 +103,27 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         make_private(tmp_path / "file")
     with pytest.raises(ConfigError, match="Not a directory"):
         make_private(tmp_path / "file" / "below")
+
+
+def test_runtime_files_of_an_installed_host_and_of_a_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit's own directory before the system's, the system's before the user's, and that for its users only."""
+    environ = {"XDG_RUNTIME_DIR": "/run/user/1000"}
+    monkeypatch.setattr(paths, "SERVICE_USERS", (pwd.getpwuid(os.geteuid()).pw_name,))
+
+    def runtime() -> Path:
+        return runtime_directory("demo", state=Path("/s"), environ=environ, system=tmp_path)
+
+    assert runtime() == tmp_path / "demo"
+    environ["RUNTIME_DIRECTORY"] = "/run/ztb/demo"
+    assert runtime() == Path("/run/ztb/demo")
+    environ["RUNTIME_DIRECTORY"] = "/run/ztb"
+    assert runtime() == Path("/run/ztb/demo")
+    del environ["RUNTIME_DIRECTORY"]
+    monkeypatch.setattr(paths, "SERVICE_USERS", ("somebody-else",))
+    assert runtime() == Path("/run/user/1000/ztb/demo")
+
+
+def test_a_user_that_the_host_does_not_know_is_no_service_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 2**31 - 2)
+    environ = {"HOME": "/home/op"}
+    assert state_directory("demo", environ=environ, system=tmp_path) == Path("/home/op/.local/state/ztb/demo")

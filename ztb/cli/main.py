@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 from ztb import __version__
 from ztb.cli.output import drop_output, show_error, show_result
 from ztb.cli.progress import set_silent
-from ztb.cli.result import Result, Subparsers
+from ztb.cli.result import Result, Subparsers, result_envelope
 from ztb.core.error import UsageError, ZtbError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
@@ -121,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             result = _run(words)
+            envelope = result_envelope(command, result) if as_json else ""
         except ZtbError as error:
             return show_error(command, error, as_json)
         except (KeyboardInterrupt, BrokenPipeError):
@@ -130,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             wrapped = InternalError(f"internal error: {type(error).__name__}: {error}", remedy=remedy)
             wrapped.__cause__ = error
             return show_error(command, wrapped, as_json)
-        return show_result(command, result, as_json=as_json, quiet="--quiet" in words)
+        return show_result(result, envelope, quiet="--quiet" in words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader left (`ztb ... | head`)

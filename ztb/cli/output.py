@@ -9,14 +9,14 @@ import os
 import sys
 import traceback
 
-from ztb.cli.result import Result, error_envelope, printable, result_envelope
+from ztb.cli.result import Result, error_envelope, printable
 from ztb.core.error import ZtbError
 
 
-def show_result(command: str, result: Result, *, as_json: bool, quiet: bool) -> int:
-    """Prints the result; its exit code."""
-    if as_json:
-        print(_redacted(result_envelope(command, result)), flush=True)
+def show_result(result: Result, envelope: str, *, quiet: bool) -> int:
+    """Prints the ``envelope``, or the result as text where there is none; its exit code."""
+    if envelope:
+        print(_redacted(envelope), flush=True)
         return result.exit_code
     if result.text:
         print(_redacted(result.text), flush=True)
