@@ -200,3 +200,24 @@ def test_a_key_that_the_venue_refuses_ends_it(tmp_path: Path) -> None:
             assert running.wait() == 69
             assert "no data found for the key" in running.text()
             assert "Traceback" not in running.text()
+
+
+def test_answers_in_odd_forms_are_the_same_answers(tmp_path: Path) -> None:
+    with exchange(tmp_path / "exchange") as venue, trader(venue, tmp_path / "trader", *BUSY) as running:
+        for mood in ("exponent_numbers", "reordered_maps", "null_ticker"):
+            venue.mood(name=mood)
+        running.wait_for("order_filled", 4)
+        assert running.stop()[0] == 0
+        ours = running.status()["instruments"]["btc_jpy"]
+        assert (Decimal(ours["position"]), Decimal(ours["fees"])) == net(venue.book()["fills"])
+
+
+def test_a_stream_that_drops_comes_back_and_trading_goes_on(tmp_path: Path) -> None:
+    with exchange(tmp_path / "exchange") as venue, trader(venue, tmp_path / "trader", *BUSY) as running:
+        running.wait_for("order_filled")
+        venue.mood(name="stream_drop", count=1)
+        running.wait_for("feed_down")
+        running.wait_for("feed_up", 2)
+        running.wait_for("order_filled", running.events().count("order_filled") + 1)
+        assert running.stop()[0] == 0
+        assert running.status()["meter"]["feed_losses"] == 1
