@@ -87,7 +87,8 @@ def test_a_policy_that_never_wants_anything_is_no_go(tmp_path: Path) -> None:
     environ = environ_with(planted.plant_policies(tmp_path / "planted"))
     outcome, data = canary(tmp_path, "--policy", "planted_silent", environ=environ)
     assert (outcome.exit_code, data["verdict"]) == (1, "NO-GO")
-    assert failed(data)["replay"] == {"signals": "0 signals"}
+    (told,) = failed(data)["replay"].values()
+    assert told.startswith("0 signals; the policy's reasons: nothing ")
 
 
 def test_a_trader_that_dies_at_once_is_no_go(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def context(tmp_path: Path) -> Context:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect may keep orders from coming: they are not waited for as long as on a real climb."""
     monkeypatch.setattr(exercise, "ORDERS_MINUTES_MAX", 1.0)
-    monkeypatch.setattr(exercise, "ORDERS_WALL_S_MIN", 3.0)
+    monkeypatch.setattr(exercise, "ORDERS_WALL_S_MIN", 2.0)
 
 
 def only_steps(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -155,14 +155,15 @@ def test_kill_resume_with_a_ledger_that_books_wrong_fees(
 
 
 def test_kill_resume_with_a_policy_that_trades_too_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It hands over to one that trades: everything is proven, and a person has to decide."""
+    """It hands over to one that trades, on the same state, and a person has to decide."""
     monkeypatch.setattr(exercise, "ORDERS_MINUTES_MAX", 1.0)
     monkeypatch.setattr(exercise, "ORDERS_WALL_S_MIN", 1.0)
+    only_steps(monkeypatch, "trade", "kill_by_file", "stay_silent", "restart_killed", "resume", "stop")
     findings = Findings()
     kill_resume.run(context_in(tmp_path / "run", durations=WINDOWS, policy="buy_hold"), findings)
     text = "the policy itself trades while it is killed"
     assert mark_of(findings, text) is Mark.WARN
     (warned,) = (criterion for criterion in findings.criteria if criterion.text == text)
     assert re.match(r"buy_hold: [01] in 1 min of the market; .* sma_fast_slow$", str(warned.measured))
-    assert failed(findings) == {}
-    assert findings.verdict() is Verdict.CONDITIONAL
+    of_steps_left_out = {"kills in the journal, by source", "resumes in the journal"}
+    assert set(failed(findings)) == of_steps_left_out

@@ -64,6 +64,13 @@ def test_a_rung_that_was_not_reached_says_why() -> None:
     assert "  live-lite    NO-GO       not reached: a rung before it failed\n" in text
 
 
+def test_a_note_of_a_rung_is_told() -> None:
+    rung = {"name": "replay", "verdict": "NO-GO", "started": 0, "ended": SECOND_NS,
+            "criteria": [criterion("FAIL")], "notes": ["the replay said: no such tape"]}  # fmt: skip
+    text = render_canary_summary(run(rungs=[rung]), [])
+    assert "required < 500 MB\n  note  replay  the replay said: no such tape\n" in text
+
+
 def test_scaled_time_is_told() -> None:
     assert "time x20: this evidence is not that of a run in real time" in render_canary_summary(run(scaled="20"), [])
 

@@ -35,7 +35,7 @@ MINUTES_MAX = 24 * 60
 EPILOG = """\
 examples:
   ztb canary run                                  the demo profile, time twenty times as fast: about two minutes
-  ztb canary run --policy rsi_reversion           another policy
+  ztb canary run --policy buy_hold                another policy, with its own defaults
   ztb canary run --duration 30 --time-scale 1     thirty real minutes for each phase
   ztb canary verify artifacts/canary_...          whether a bundle is what its run made
 

@@ -65,6 +65,8 @@ class JournalFacts:
     """Kill events by their source."""
     decisions: int = 0
     signals: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of all decisions."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """What became of the signals: "order", or the code of a refusal."""
     measurements: list[dict[str, Any]] = field(default_factory=list)
@@ -147,8 +149,9 @@ class JournalFacts:
             self._killed = notice.code == "killed"
 
     def _count_decisions(self, body: bytes) -> None:
-        for _, _, action, _, _, outcome in decode_decisions(body):
+        for _, _, action, reason, _, outcome in decode_decisions(body):
             self.decisions += 1
+            self.reasons[reason] += 1
             if action:
                 self.signals += 1
                 self.outcomes["order" if outcome.startswith(ORDER_PREFIX) else outcome] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,15 @@ def judge_sessions(context: Context, findings: Findings, facts: JournalFacts, *t
     status = traders[-1].status()
     told = None if status is None else str(status["config"])
     findings.same_digest("E-11", "configuration of the trader, SHA-256", told, traders[-1].config_sha256)
+
+
+def judge_signals(findings: Findings, signals: int | None, reasons: Mapping[str, int]) -> None:
+    """The policy wanted something; when it did not, its own reasons say why (A-18)."""
+    if signals == 0:
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "it decided nothing"
+        findings.fail("A-18", "signals", f"0 signals; the policy's reasons: {told[:200]}")
+    else:
+        findings.at_least("A-18", "signals", signals, 1, "signals")
 
 
 def judge_log(findings: Findings, path: Path, *, expected: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ztb.ladder import journal_facts
+from ztb.ladder.audit_check import judge_audit
 from ztb.ladder.context import Context
 from ztb.ladder.evidence import Findings
 from ztb.ladder.exercise import KILLED, LOAD, LOAD_POLICY, PERMILLE, Exercise, step_progress
@@ -227,6 +228,7 @@ def _judge(exercise: Exercise, calls: list[dict[str, Any]], account: dict[str, A
     findings.below("A-14", "error rate", facts.error_percent(), ERROR_PERCENT, "%")
     books = read_books(facts, calls, account)
     judge_orders(findings, facts, books, exercise.trader.status())
+    judge_audit(context, findings, exercise.trader)
     judge_log(findings, exercise.log, expected=ERRORS_EXPECTED)
     judge_use(context, findings, NAME, *exercise.traders)
     last = facts.measurements[-1] if facts.measurements else {}

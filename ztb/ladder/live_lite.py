@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ztb.ladder import journal_facts
+from ztb.ladder.audit_check import judge_audit
 from ztb.ladder.context import LOGS, Context
 from ztb.ladder.evidence import Findings
 from ztb.ladder.exchange import Exchange
-from ztb.ladder.judge import judge_log, judge_sessions, judge_use
+from ztb.ladder.judge import judge_log, judge_sessions, judge_signals, judge_use
 from ztb.ladder.trader import TraderProcess
 
 NAME: Final = "live-lite"
@@ -51,6 +52,7 @@ def run(context: Context, findings: Findings) -> None:
         exchange.stop()
     context.sessions[NAME] = trader.state_dir
     _judge_journal(context, findings, trader)
+    judge_audit(context, findings, trader)
     judge_log(findings, log, expected=())
     judge_use(context, findings, NAME, trader)
 
@@ -94,7 +96,7 @@ def _judge_journal(context: Context, findings: Findings, trader: TraderProcess) 
     findings.at_least("A-17", "market events received", facts.last("market_events"), 1, "events")
     findings.equal("A-17", "times that the stream was lost", facts.last("feed_losses"), 0)
     findings.at_least("A-18", "decisions", facts.decisions, 1, "decisions")
-    findings.at_least("A-18", "signals", facts.signals, 1, "signals")
+    judge_signals(findings, facts.signals, facts.reasons)
     findings.equal("A-05", "orders decided", len(facts.places), 0)
     findings.below("A-14", "error rate", facts.error_percent(), ERROR_PERCENT, "%")
     judge_sessions(context, findings, facts, trader)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ztb.ladder.child import Child, Usage
 from ztb.ladder.context import REPORTS, WORK, Context
 from ztb.ladder.evidence import Findings
-from ztb.ladder.judge import CPU_PERCENT, MEMORY_MB
+from ztb.ladder.judge import CPU_PERCENT, MEMORY_MB, judge_signals
 from ztb.ladder.trader import environment
 
 NAME: Final = "replay"
@@ -102,7 +102,7 @@ def _judge_run(context: Context, findings: Findings, replay: Replay) -> None:
     suspended = data.get("policy_suspended")
     findings.holds("A-14", "the policy ran to the end", suspended == "",
                    "no data" if suspended is None else suspended or "it did")  # fmt: skip
-    findings.at_least("A-18", "signals", _signals(data), 1, "signals")
+    judge_signals(findings, _signals(data), (data.get("decisions") or {}).get("by_reason") or {})
     findings.equal("F-26", "a second run writes the same journal", data.get("verified"), True)
     findings.equal("A-13", "equity explained by the fills to the last unit", _unexplained(data), "0")
     findings.below("A-15", "memory", usage.rss_mb_max, MEMORY_MB, "MB")

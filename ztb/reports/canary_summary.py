@@ -25,7 +25,10 @@ def render_canary_summary(run: dict[str, Any], places: list[tuple[str, str]]) ->
         lines.append(f"  {printable(criterion.verdict)}  {printable(rung.name)}  {printable(criterion.id)}  "
                      f"{printable(criterion.text)}")  # fmt: skip
         lines.append(f"        measured {value_text(criterion.measured)}; required {value_text(criterion.threshold)}")
-    lines += [""] if missed else []
+    troubled = [rung for rung in told.rungs if rung.criteria and kind(rung.verdict) != "passed"]
+    notes = [(rung, note) for rung in troubled for note in rung.notes]
+    lines += [f"  note  {printable(rung.name)}  {printable(note)}" for rung, note in notes]
+    lines += [""] if missed or notes else []
     width = max((len(name) for name, _ in places), default=0)
     lines += [f"{name:<{width}}  {printable(place)}" for name, place in places]
     return "\n".join([*lines, f"[canary] DECISION: {printable(told.verdict)}"])
