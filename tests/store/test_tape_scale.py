@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.store.tape_samples import BTC_JPY
 from ztb.core.instrument import Instrument
+from ztb.store import tape_scale
 from ztb.store.tape_import import UnusableRow
 from ztb.store.tape_scale import Scale
 
@@ -52,6 +53,8 @@ def test_without_a_rate_nothing_is_rounded() -> None:
     assert scale.price_down(scale.units("61837.63")) == scale.price_up(scale.units("61837.63")) == 6_183_763
     with pytest.raises(UnusableRow, match=r"price off the grid: 61837\.635"):
         scale.price_up(scale.units("61837.635"))
+    with pytest.raises(UnusableRow, match=r"price off the grid: 61837\.635"):
+        scale.price_down(scale.units("61837.635"))
     with pytest.raises(UnusableRow, match=r"size off the grid: 93\.758587"):
         scale.lots(scale.units("93.75858700"))
 
@@ -69,6 +72,10 @@ def test_without_a_rate_nothing_is_rounded() -> None:
         "-1",
         "1_0",
         "0.000000001",
+        "1.0000000000000000000000000000001",  # more digits than a Decimal computes with by default
+        "1234567890123456789012345678.000000001",
+        " 1",
+        "٣",
         "1e40",
         "9" * 41,
         "1e999999999",
@@ -79,3 +86,27 @@ def test_what_is_no_amount_is_refused(text: object) -> None:
     with pytest.raises(UnusableRow) as caught:
         Scale(BTCUSDT).units(text)
     assert caught.value.reason.startswith("amount_")
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [("0", 0), ("0.00000001", 1), ("1e-8", 1), ("00.10", 10_000_000), ("23058430092.13693951", 2**61 - 1)],
+)
+def test_amounts_in_range(text: str, units: int) -> None:
+    assert Scale(BTCUSDT).units(text) == units
+
+
+@pytest.mark.parametrize("text", ["23058430092.13693952", "-0.00000001"])
+def test_amounts_out_of_range(text: str) -> None:
+    with pytest.raises(UnusableRow) as caught:
+        Scale(BTCUSDT).units(text)
+    assert str(caught.value) == f"amount out of range: {text}"
+
+
+def test_many_distinct_amounts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape_scale, "MEMO_ENTRIES_MAX", 10)
+    scale = Scale(BTCUSDT)
+    for round_ in range(3):
+        for number in range(100):
+            assert scale.units(f"{number}.5") == number * 10**8 + 50_000_000, round_
+            assert len(scale._memo) <= 10

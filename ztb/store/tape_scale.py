@@ -13,11 +13,12 @@ from typing import Final
 
 from ztb.core.error import AmountError
 from ztb.core.instrument import Instrument
-from ztb.core.money import decimal_from_text
+from ztb.core.money import Grid
 from ztb.store.tape_block import VALUE_MAX
 from ztb.store.tape_import import UnusableRow
 
 UNITS_PER_ONE: Final = 10**8
+_UNITS: Final = Grid(Decimal(1).scaleb(-8))
 MEMO_ENTRIES_MAX: Final = 1 << 16
 
 PRICE_RULE: Final = "price x rate; bids and sells down, asks and buys up to the next tick"
@@ -43,10 +44,7 @@ class Scale:
         if known is not None:
             return known
         try:
-            value = decimal_from_text(text)
-            units = int(value * UNITS_PER_ONE)
-            if Decimal(units) != value * UNITS_PER_ONE or "_" in text:
-                raise AmountError(f"finer than 10^-8: {text}")
+            units = _UNITS.parse(text)
         except (AmountError, ArithmeticError) as error:
             raise UnusableRow("amount_not_a_number", str(error)) from None
         if not 0 <= units < VALUE_MAX:
