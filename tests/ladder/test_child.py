@@ -9,15 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.ladder.world import context_in
 from ztb.core.error import UsageError
 from ztb.host.process import ProcessUse
 from ztb.ladder.child import Child, Usage
-from ztb.ladder.exchange import Exchange
 from ztb.ladder.trader import environment
 
 WAIT_S = 60.0
@@ -142,26 +139,3 @@ def test_the_environment_of_a_rung_has_the_settings_and_nothing_else(monkeypatch
     assert given["ZTB_LIMITS__ORDERS_PER_MINUTE_MAX"] == "5"
     assert (given["DRY_RUN"], given["PYTHONPATH"], given["ZTB_LOG"]) == ("0", "/z", "json")
     assert {"ZAIF_API_SECRET", "ZTB_KILL", "STATE_DIRECTORY", "NOTIFY_SOCKET"}.isdisjoint(given)
-
-
-def test_an_exchange_forgets_its_account_when_it_ends(tmp_path: Path) -> None:
-    context = context_in(tmp_path)
-    exchange = Exchange(context, "drill")
-    files = [exchange.account.accounts_file, exchange.account.key_file, exchange.account.secret_file]
-    assert all(file.exists() for file in files)
-    assert exchange.ticker("btc_jpy")["last"] > 0
-    assert (exchange.private_requests(), exchange.rate_refusals(), exchange.calls()) == (0, 0, [])
-    exchange.stop()
-    assert [file for file in files if file.exists()] == []
-    assert {exchange.account.key.reveal(), exchange.account.secret.reveal()} == set(context.secrets)
-
-
-def test_an_exchange_counts_what_it_refuses_for_its_rate(tmp_path: Path) -> None:
-    """Many public requests at once, where ten a second are allowed; the client's own count is the expected one."""
-    exchange = Exchange(context_in(tmp_path, time_scale=1.0), "drill")
-    try:
-        with httpx.Client(base_url=exchange.url, trust_env=False, timeout=WAIT_S) as client:
-            answers = [client.get("/api/1/last_price/btc_jpy").status_code for _ in range(60)]
-        assert 1 <= answers.count(403) == exchange.rate_refusals()
-    finally:
-        exchange.stop()
