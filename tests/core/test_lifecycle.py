@@ -31,7 +31,7 @@ from ztb.core.event import (
 )
 from ztb.core.instrument import BUY, SELL
 from ztb.core.order import OrderState
-from ztb.core.state import FINISHED_ORDERS_MAX
+from ztb.core.state import FINISHED_ORDERS_MAX, FINISHED_ORDERS_TOGETHER
 from ztb.core.step import CANCEL_DEADLINE_NS, HOUSEKEEPING_NS, LOOK_UP_EVERY_NS
 
 
@@ -279,12 +279,13 @@ def test_a_recovered_order_of_an_instrument_that_the_profile_does_not_name_is_no
 def test_finished_orders_are_forgotten_in_the_end_and_working_ones_never() -> None:
     desk = Desk()
     resting = desk.working(BUY)
-    for _ in range(FINISHED_ORDERS_MAX + 50):
+    for _ in range(FINISHED_ORDERS_MAX + 3 * FINISHED_ORDERS_TOGETHER):
         place = desk.order(BUY)
         desk.step(OrderRejected(desk.now_ns, place.client_id, "no"))
         desk.wait(SECOND)
     orders = desk.engine.state.orders
-    assert FINISHED_ORDERS_MAX <= len(orders) - len(desk.engine.state.working) <= FINISHED_ORDERS_MAX + 1
+    finished = len(orders) - len(desk.engine.state.working)
+    assert FINISHED_ORDERS_MAX <= finished <= FINISHED_ORDERS_MAX + FINISHED_ORDERS_TOGETHER
     assert resting.client_id in orders
     assert place.client_id in orders
     assert set(desk.engine.state.working) == {resting.client_id}

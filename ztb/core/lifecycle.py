@@ -43,9 +43,6 @@ _NOTHING: Final[tuple[Command, ...]] = ()
 
 def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[Command]:
     """Move the order that ``event`` names; returns what the outside has to be asked or told."""
-    if isinstance(event, OrderRecovered):
-        _recover(state, event)
-        return _NOTHING
     order = state.orders.get(event.client_id)
     if order is None:
         return _without_order(state, event, now_ns)
@@ -58,10 +55,10 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
             commands = [LookUp(now_ns, order.client_id, order.instrument)]
     else:
         match event:
-            case OrderFilled():
-                commands = _fill(state, order, event, now_ns)
             case OrderAccepted():
                 commands = _accept(order, event, now_ns)
+            case OrderFilled():
+                commands = _fill(state, order, event, now_ns)
             case OrderNotPlaced():
                 if order.filled_lots == 0:
                     order.apply(Trigger.NOT_PLACED)
@@ -74,8 +71,6 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
 
 def _recover(state: State, event: OrderRecovered) -> None:
     state.sequence = max(state.sequence, event.sequence)
-    if event.client_id in state.orders:
-        return
     if event.instrument not in state.desks:
         raise InvariantBroken(
             f"the journal holds an order of {event.instrument}, which the profile does not name",
@@ -90,7 +85,10 @@ def _recover(state: State, event: OrderRecovered) -> None:
 
 
 def _without_order(state: State, event: OrderEvent, now_ns: int) -> list[Command]:
-    """An order that we do not know moved: whatever it is, nothing may be opened until people have looked."""
+    """An order that we do not know: recovered from the journal, or else nothing may be opened until people look."""
+    if isinstance(event, OrderRecovered):
+        _recover(state, event)
+        return []
     state.control.reconciled = False
     name = type(event).__name__
     return [Notify(now_ns, "emergency", "order_event_without_order", f"{name} for {event.client_id}")]

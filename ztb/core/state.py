@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from ztb.core.control import Control
@@ -20,7 +21,9 @@ from ztb.core.position import Ledger
 
 SNAPSHOT_VERSION: Final = 1
 FINISHED_ORDERS_MAX: Final = 512
-"""Finished orders stay known this long, so that a late or repeated event still finds its order."""
+"""So many finished orders stay known, so that a late or repeated event still finds its order."""
+FINISHED_ORDERS_TOGETHER: Final = 64
+"""So many are forgotten at once: the first entries of a dict are slow to find once many before them are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,10 @@ class State:
         self.orders[order.client_id] = order
         if not order.is_terminal:
             self.working[order.client_id] = order
-        if len(self.orders) - len(self.working) > FINISHED_ORDERS_MAX:
-            for client_id in self.orders:
-                if client_id not in self.working:
-                    del self.orders[client_id]
-                    break
+        if len(self.orders) - len(self.working) >= FINISHED_ORDERS_MAX + FINISHED_ORDERS_TOGETHER:
+            finished = (client_id for client_id in self.orders if client_id not in self.working)
+            for client_id in list(islice(finished, FINISHED_ORDERS_TOGETHER)):
+                del self.orders[client_id]
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for a checkpoint and for the digest."""

@@ -7,7 +7,6 @@ a clock: two runs over the same events write the same journal, in memory or on d
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -176,41 +175,44 @@ class _Run:
 
     def settle(self, answers: Sequence[Event]) -> None:
         """Journal and step events that are not market data, and all that follows from them."""
-        waiting = deque(answers)
+        step, append, result = self._engine.step, self._journal.append, self.result
+        waiting = list(answers)
         taken = 0
-        while waiting:
-            event = waiting.popleft()
+        while taken < len(waiting):
+            event = waiting[taken]
             taken += 1
             if taken > ANSWERS_MAX:
                 raise InvariantBroken(f"venue and engine answered each other {ANSWERS_MAX} times for one event")
-            self._append(event)
-            self.result.order_events += 1
+            append(event.ts_ns, *encode(event))
             if type(event) is OrderFilled:
-                self.result.fills += 1
+                result.fills += 1
                 if self._recorder is not None:
                     self._recorder.on_fill(event)
-            commands = self._engine.step(event)
+            commands = step(event)
             if commands:
-                waiting.extend(self._carry_out(commands))
+                waiting += self._carry_out(commands)
+        result.order_events += taken
+        result.records += taken
 
     def _carry_out(self, commands: Sequence[Command]) -> list[Event]:
+        result = self.result
         answers: list[Event] = []
         for command in commands:
             if type(command) is Place:
-                self._write_ahead(command)
-            else:
-                self._append(command)
+                self.flush()  # the decision that led to the order stands before it
+            self._journal.append(command.ts_ns, *encode(command))
+            result.records += 1
             if type(command) is Notify:
-                if len(self.result.notices) < NOTICES_MAX:
-                    self.result.notices.append(command)
-            else:
-                answers += self._venue.on_command(command, command.ts_ns)
+                if len(result.notices) < NOTICES_MAX:
+                    result.notices.append(command)
+                continue
+            if type(command) is Place:
+                self._sending(command)
+            answers += self._venue.on_command(command, command.ts_ns)
         return answers
 
-    def _write_ahead(self, place: Place) -> None:
-        """The intent, after the decision that led to it; durable on return if that is asked for."""
-        self.flush()
-        self._append(place)
+    def _sending(self, place: Place) -> None:
+        """The last moment before the order leaves; its intent is durable on return if that is asked for."""
         if self._commit_each_order:
             self._journal.commit()
         self.result.orders += 1
@@ -227,8 +229,3 @@ class _Run:
         self.result.records += 1
         if self._recorder is not None:
             self._recorder.on_decision_rows(rows)
-
-    def _append(self, item: Event | Command) -> None:
-        kind, body = encode(item)
-        self._journal.append(item.ts_ns, kind, body)
-        self.result.records += 1
