@@ -26,6 +26,9 @@ from ztb.service.records import Records
 from ztb.service.setting import Keys, SessionOptions, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Dealing, Trader
+from ztb.store.chain import Record
+from ztb.store.database import JOURNAL_NAME
+from ztb.store.reader import JournalReader
 from ztb.store.writer import JournalWriter
 from ztb.venues.polling import PollingTracker
 
@@ -68,9 +71,11 @@ class Parts:
         self.records = Records(self.setting, self.writer, self.trader)
         self.way_out = WayOut(self.setting, self.supervisor, self.writer, self.trader, self.records)
 
-    @property
-    def state_path(self) -> Path:
-        return self.store.directory
+    async def records(self, kind: str = "") -> list[Record]:
+        """What is on disk now, read as anybody else would: the writer's thread goes on meanwhile."""
+        await self.writer.durable()
+        with contextlib.closing(JournalReader(self.store.directory / JOURNAL_NAME)) as reader:
+            return [record for record in reader.read() if kind in ("", record.kind)]
 
 
 @asynccontextmanager

@@ -39,8 +39,7 @@ class Scene:
 
     async def told(self) -> list[tuple[bool, str]]:
         """Every comparison that is on record."""
-        await self.made.writer.durable()
-        items = [decode(r.kind, r.body) for r in self.made.store.journal.read() if r.kind == "reconciled"]
+        items = [decode(record.kind, record.body) for record in await self.made.records("reconciled")]
         return [(getattr(item, "clean", False), getattr(item, "text", "")) for item in items]
 
     async def turns(self, count: int = 50) -> None:

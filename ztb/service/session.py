@@ -124,8 +124,8 @@ class Session:
         setting.facts.phase = "running"
         level = trader.state.control.level(setting.clock.now_ns())
         wall_ms = int((time.monotonic() - self._started) * 1000)
+        records.write_status()  # first: whoever hears READY may look at the status
         log.event("ready", status.in_words(setting.facts, trader.state, level), wall_ms=wall_ms)
-        records.write_status()
         setting.systemd.ready()
 
     def _listen_to_signals(self) -> None:
