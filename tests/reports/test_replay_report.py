@@ -11,8 +11,9 @@ import pytest
 from tests.reports.scene import CAPITAL, INSTRUMENT, at, fill, place, recorded
 from ztb.core.error import InvariantBroken
 from ztb.core.instrument import BUY
+from ztb.core.step import DecisionRow
 from ztb.reports.replay_report import Latency, ReplayReport, RoundTrips, Slippage
-from ztb.reports.run_recorder import DecisionRow, RunRecorder
+from ztb.reports.run_recorder import RunRecorder
 
 ROWS: list[DecisionRow] = [
     (1, "btc_jpy", 0, "no_crossing", (1,), ""),

@@ -10,17 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from ztb.cli.operate import (
-    ANSWER_S_MAX,
-    Place,
-    add_place_options,
-    add_reason_option,
-    lay_file,
-    look,
-    place_from,
-    reason_from,
-    wait_for,
-)
+from ztb.cli import operate
+from ztb.cli.operate import ANSWER_S_MAX, Place
 from ztb.cli.result import Result, printable
 from ztb.cli.sighting import Sighting, sight
 from ztb.core.error import StoreCorrupt, ZtbError
@@ -44,18 +35,18 @@ def register(parser: argparse.ArgumentParser) -> None:
     """``ztb kill``."""
     parser.description = "Latch the trader of a profile: cancel what works, send nothing more, also after a restart."
     parser.epilog = EPILOG
-    add_reason_option(parser)
-    add_place_options(parser)
+    operate.add_reason_option(parser)
+    operate.add_place_options(parser)
     parser.set_defaults(handler=kill)
 
 
 def kill(args: argparse.Namespace) -> Result:
     """First the file, then everything else: the latch must not wait for a question."""
-    reason = reason_from(args)
-    place = place_from(args)
+    reason = operate.reason_from(args)
+    place = operate.place_from(args)
     path, warnings = _lay(place, reason)
     laid_ns = time.time_ns()
-    before = look(place)
+    before = operate.look(place)
     data: dict[str, Any] = {
         "profile": place.profile,
         "kill_file": None if path is None else str(path),
@@ -68,13 +59,13 @@ def kill(args: argparse.Namespace) -> Result:
     seen: list[Sighting] = []
 
     def is_latched() -> bool:
-        now = look(place)
+        now = operate.look(place)
         if now is None or not now.is_alive or now.written_ns < laid_ns or not now.status.kill.on:
             return False
         seen.append(now)
         return True
 
-    took_s = wait_for(is_latched) if before is not None and before.is_alive else None
+    took_s = operate.wait_for(is_latched) if before is not None and before.is_alive else None
     if took_s is not None:
         data |= {
             "confirmed": True,
@@ -96,14 +87,14 @@ def kill(args: argparse.Namespace) -> Result:
 def _lay(place: Place, reason: str) -> tuple[Path | None, tuple[str, ...]]:
     """The kill file; where it cannot be written, an empty one (a kill needs no words), and else the signal."""
     try:
-        return lay_file(place, KILL_NAME, reason), place.warnings
+        return operate.lay_file(place, KILL_NAME, reason), place.warnings
     except ZtbError as error:
         failed = error
     with contextlib.suppress(OSError):
         path = place.operator / KILL_NAME
         path.touch(mode=0o640)
         return path, (*place.warnings, f"the kill file is there, the reason is not: {failed.message}")
-    found = look(place)
+    found = operate.look(place)
     if found is None or not found.is_alive:
         raise failed
     try:

@@ -9,17 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ztb.cli.operate import (
-    ANSWER_S_MAX,
-    Place,
-    add_place_options,
-    add_reason_option,
-    lay_file,
-    look,
-    place_from,
-    reason_from,
-    wait_for,
-)
+from ztb.cli import operate
+from ztb.cli.operate import ANSWER_S_MAX, Place
 from ztb.cli.result import Result, printable
 from ztb.cli.sighting import NotRunning, Sighting, Status, sight
 from ztb.core.command import Notify
@@ -47,15 +38,15 @@ def register(parser: argparse.ArgumentParser) -> None:
     """``ztb resume``."""
     parser.description = "Take the kill file away and ask the trader of a profile to lift its latch."
     parser.epilog = EPILOG
-    add_reason_option(parser)
-    add_place_options(parser)
+    operate.add_reason_option(parser)
+    operate.add_place_options(parser)
     parser.set_defaults(handler=resume)
 
 
 def resume(args: argparse.Namespace) -> Result:
     """Only a trader that runs can resume: without one nothing is touched, and the next start is as safe as before."""
-    reason = reason_from(args)
-    place = place_from(args)
+    reason = operate.reason_from(args)
+    place = operate.place_from(args)
     kill_file = place.operator / KILL_NAME
     before = sight(place.runtime)
     if before is None or not before.is_alive:
@@ -68,7 +59,7 @@ def resume(args: argparse.Namespace) -> Result:
         return Result(data, f"nothing to resume: {before.status.says}", warnings=place.warnings)
     with _answers(before) as answers:
         _take_away(kill_file)
-        asked = lay_file(place, RESUME_NAME, reason)
+        asked = operate.lay_file(place, RESUME_NAME, reason)
         asked_ns = time.time_ns()
         answer: list[Notify] = []
 
@@ -76,11 +67,11 @@ def resume(args: argparse.Namespace) -> Result:
             answer.extend(answers())
             if answer:
                 return True
-            now = look(place)
+            now = operate.look(place)
             # Without a journal that can be read the status has to do; it is up to half a second late.
             return now is not None and now.written_ns > asked_ns and not asked.exists() and not is_held(now.status)
 
-        took_s = wait_for(has_answered)
+        took_s = operate.wait_for(has_answered)
     return _outcome(place, before, answer, took_s, asked)
 
 
@@ -107,7 +98,7 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float
         return Result(data, text, EXIT_REFUSED, place.warnings)
     data["resumed"] = True
     # Until the status says so as well: whoever looks or asks again right after this must not see the latch of before.
-    wait_for(lambda: (now := look(place)) is None or not is_held(now.status))
+    operate.wait_for(lambda: (now := operate.look(place)) is None or not is_held(now.status))
     text = f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s"
     return Result(data, text, warnings=place.warnings)
 

@@ -62,7 +62,7 @@ def duration_text(span_ns: int | None) -> str:
     return " ".join([*parts, f"{seconds}.{rest_ns // 1_000_000:03d} s"])
 
 
-def aligned(rows: Sequence[tuple[str, str]], *, indent: str = "  ") -> list[str]:
+def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Label and value in two columns."""
     width = max((len(label) for label, _ in rows), default=0)
-    return [f"{indent}{label:<{width}}  {value}".rstrip() for label, value in rows]
+    return [f"  {label:<{width}}  {value}".rstrip() for label, value in rows]

@@ -16,12 +16,10 @@ from ztb.core.error import InvariantBroken
 from ztb.core.event import OrderFilled
 from ztb.core.instrument import Instrument
 from ztb.core.position import Position
+from ztb.core.step import DecisionRow
 from ztb.reports.amounts import ratio
 from ztb.reports.curve import Curve, FillMark, Marks
 from ztb.reports.replay_report import Latency, ReplayReport, RoundTrips, Slippage
-
-DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
-"""ts_ns, instrument, action, reason, inputs, outcome (a client order id, the code of a refusal, or "")."""
 
 _ACTION: Final = itemgetter(2)
 _REASON: Final = itemgetter(3)
