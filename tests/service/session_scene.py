@@ -71,7 +71,7 @@ class Parts:
         self.records = Records(self.setting, self.writer, self.trader)
         self.way_out = WayOut(self.setting, self.supervisor, self.writer, self.trader, self.records)
 
-    async def records(self, kind: str = "") -> list[Record]:
+    async def on_disk(self, kind: str = "") -> list[Record]:
         """What is on disk now, read as anybody else would: the writer's thread goes on meanwhile."""
         await self.writer.durable()
         with contextlib.closing(JournalReader(self.store.directory / JOURNAL_NAME)) as reader:

@@ -39,7 +39,7 @@ class Scene:
 
     async def told(self) -> list[tuple[bool, str]]:
         """Every comparison that is on record."""
-        items = [decode(record.kind, record.body) for record in await self.made.records("reconciled")]
+        items = [decode(record.kind, record.body) for record in await self.made.on_disk("reconciled")]
         return [(getattr(item, "clean", False), getattr(item, "text", "")) for item in items]
 
     async def turns(self, count: int = 50) -> None:

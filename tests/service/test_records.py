@@ -118,7 +118,7 @@ def test_a_measurement_is_one_record_of_whole_numbers(tmp_path: Path) -> None:
             made.setting.inbox.put_now(Timer(0))
             await made.setting.inbox.until_empty()
             made.records.measure()
-            [record] = await made.records(MEASUREMENT)
+            [record] = await made.on_disk(MEASUREMENT)
             plain = json.loads(record.body)
             assert plain["process"]["rss_bytes"] > 1_000_000
             assert plain["process"]["threads"] >= 2
@@ -166,7 +166,7 @@ def test_an_orderly_stop_cancels_waits_and_keeps_a_checkpoint(tmp_path: Path) ->
             assert made.trader.state.orders[tag].state.value == "cancelled"
             assert made.setting.facts.phase == "stopped"
             assert made.supervisor.failure is None
-            kinds = [record.kind for record in await made.records()]
+            kinds = [record.kind for record in await made.on_disk()]
             assert "order_cancelled" in kinds
             assert "direct_cancel" not in kinds
             assert len(await checkpoints(made)) == 1
@@ -184,7 +184,7 @@ def test_what_the_engine_cannot_cancel_any_more_is_cancelled_directly(tmp_path: 
             await made.way_out.go()
             # Ours, and nobody else's: not the owner's own order, nor one of another ztb.
             assert made.account.cancelled == ["v1"]
-            [record] = await made.records("direct_cancel")
+            [record] = await made.on_disk("direct_cancel")
             assert json.loads(record.body) == {"client_id": "ztb-1", "venue_id": "v1", "cancelled": True}
             assert await checkpoints(made) == []
 
