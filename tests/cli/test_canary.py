@@ -161,6 +161,22 @@ def test_an_interrupted_run_leaves_no_process(
     assert not (out / "canary_report.zip").exists()
 
 
+def test_a_run_under_nohup_does_not_mind_a_lost_terminal(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+        "from ztb.cli.canary import _interrupted_by_signals\n"
+        "with _interrupted_by_signals():\n"
+        "    signal.raise_signal(signal.SIGHUP); print('went on')\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted')\n"
+        "print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True)
+    assert done.stdout.splitlines() == ["went on", "interrupted", "True"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -120,6 +120,15 @@ def test_an_archive_that_differs_from_its_directory(tmp_path: Path) -> None:
     assert check_bundle(out).problems == ("canary_report.zip: more.txt differs",)
 
 
+def test_an_archive_that_holds_a_file_twice_is_refused(tmp_path: Path) -> None:
+    """Two readers could see two different files under one name."""
+    archive = sealed(tmp_path / "run") / "canary_report.zip"
+    with zipfile.ZipFile(archive, "a") as opened, pytest.warns(UserWarning, match="Duplicate name"):
+        opened.writestr("run.json", "{}")
+    with pytest.raises(UsageError, match=r"run\.json is in it twice"):
+        check_bundle(archive)
+
+
 def test_a_verdict_is_what_the_evidence_gives(tmp_path: Path) -> None:
     rungs = tuple(replace(rung(name), verdict=Verdict.CONDITIONAL) for name in NAMES)
     assert check_bundle(sealed(tmp_path / "run", verdict="CONDITIONAL", rungs=rungs)).problems == ()

@@ -132,12 +132,16 @@ def _result(result: CanaryResult, out: Path, *, is_verbose: bool) -> Result:
 
 @contextmanager
 def _interrupted_by_signals() -> Iterator[None]:
-    """SIGTERM and a lost terminal end the run as ctrl-c does: in order, with every process that it started."""
+    """SIGTERM and a lost terminal end the run as ctrl-c does: in order, with every process that it started.
+
+    A signal that our caller ignores (nohup) stays ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

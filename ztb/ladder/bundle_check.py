@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,9 @@ def _from_archive(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+            twice = [name for name, count in Counter(member.filename for member in members).items() if count > 1]
+            if twice:
+                raise UsageError(f"{path}: {twice[0]} is in it twice", remedy="no run makes such an archive")
             large = [member.filename for member in members if member.file_size > FILE_BYTES_MAX]
             if large:
                 raise UsageError(f"{path}: {large[0]} is larger than {FILE_BYTES_MAX} bytes", remedy=REMEDY)
