@@ -40,7 +40,13 @@ def show_profile(args: argparse.Namespace) -> Result:
     width = max(map(len, values))
     shown = {key: _text(value) for key, value in values.items()}
     value_width = max(map(len, shown.values()))
-    lines = [f"{key:{width}}  {shown[key]:{value_width}}  {loaded.sources[key]}" for key in values]
+    lines: list[str] = []
+    section = ""
+    for key in values:
+        if key.partition(".")[0] != section:
+            section = key.partition(".")[0]
+            lines += [""] if lines else []
+        lines.append(f"{key:{width}}  {shown[key]:{value_width}}  {loaded.sources[key]}")
     data = {
         "profile": loaded.name,
         "digest": loaded.digest,

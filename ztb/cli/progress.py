@@ -68,4 +68,4 @@ def _lines(label: str, total: int | None) -> Iterator[Advance]:
     print(f"{label}: begins", file=sys.stderr, flush=True)
     yield advance
     if shown_percent < 100:
-        print(f"{label}: done ({done})", file=sys.stderr, flush=True)
+        print(f"{label}: done" if total else f"{label}: done ({done})", file=sys.stderr, flush=True)
