@@ -120,7 +120,10 @@ def test_answer_at_the_size_limit_is_whole_and_one_byte_more_is_refused() -> Non
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests"])
-@pytest.mark.parametrize(("header", "seconds"), [("retry-after: 7", 7.0), ("retry-after: soon", 0.0), ("x: y", 0.0)])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("retry-after: 7", 7.0), ("retry-after: 86400", 300.0), ("retry-after: soon", 0.0), ("x: y", 0.0)],
+)
 def test_refusal_for_the_rate_is_definitely_not_done(status: str, header: str, seconds: float) -> None:
     async def run() -> None:
         async with loopback(reply("<html>", status=status, headers=header)) as server:

@@ -63,7 +63,6 @@ class Status(msgspec.Struct):
     """The members of the status file that commands read; it has more."""
 
     schema_version: str
-    updated_ns: int
     profile: str
     mode: str
     armed: bool

@@ -12,8 +12,8 @@ from typing import Final
 
 from ztb.core.error import AmountError
 from ztb.core.money import decimal_from_text
+from ztb.host.toml_places import Key
 
-Key = tuple[str, ...]
 Settings = dict[Key, object]
 Convert = Callable[[str, Decimal], Settings]
 """From the variable's text and the capital to settings. ValueError, with what is allowed, if it has no meaning."""

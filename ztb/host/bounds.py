@@ -12,8 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ztb.host.profile import Profile
-
-Key = tuple[str, ...]
+from ztb.host.toml_places import Key
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from ztb.host import bounds, schema
 from ztb.host.layers import Layer, Setting, alias_layer, environment_layer, file_layer, option_layer
 from ztb.host.paths import PROFILE_NAME
 from ztb.host.profile import Profile
-from ztb.host.schema import Key, dotted
+from ztb.host.schema import dotted
+from ztb.host.toml_places import Key
 
 SYSTEM_DIRECTORY: Final = Path("/etc/ztb")
 SHIPPED_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "etc"

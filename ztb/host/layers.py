@@ -16,8 +16,8 @@ from typing import Any, Final
 from ztb.core.error import ConfigError, UsageError
 from ztb.host import schema
 from ztb.host.aliases import ALIASES
-from ztb.host.schema import Key, dotted
-from ztb.host.toml_places import key_lines, line_of
+from ztb.host.schema import dotted
+from ztb.host.toml_places import Key, key_lines, line_of
 
 FILE_BYTES_MAX: Final = 256 * 1024
 """A profile is a page of text; a larger file is not one."""

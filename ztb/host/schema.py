@@ -16,8 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ztb.host.profile import Profile
-
-Key = tuple[str, ...]
+from ztb.host.toml_places import Key
 
 PARAMETERS: Final[Key] = ("policy", "parameters")
 """Below this key every name is possible: only the policy knows its parameters."""

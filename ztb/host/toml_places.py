@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 Key = tuple[str, ...]
+"""The names of tables and of a key in them, from the outside in."""
 
 _KEY_PART: Final = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
 _QUOTES: Final = ('"""', "'''", '"', "'")

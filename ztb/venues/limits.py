@@ -14,6 +14,8 @@ READ_S_MAX: Final = 10.0
 EXCHANGE_S_MAX: Final = 20.0
 """From the first byte asked to the last byte read, however slowly they drip."""
 CONNECTIONS_MAX: Final = 8
+RETRY_AFTER_S_MAX: Final = 300.0
+"""A venue may ask for any pause, and during it not even a cancel can leave: longer than this nobody waits unasked."""
 REMARK_LENGTH_MAX: Final = 200
 """Characters of a venue's own text that are kept in messages."""
 

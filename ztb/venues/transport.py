@@ -175,5 +175,6 @@ def _reason(error: Exception) -> str:
 
 
 def _retry_after_s(text: str) -> float:
-    """Seconds of a Retry-After header; a date or nonsense counts as not said."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0.0
+    """Seconds of a Retry-After header, within our own limit; a date or nonsense counts as not said."""
+    asked_s = float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0.0
+    return min(asked_s, limits.RETRY_AFTER_S_MAX)
