@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from tests.store.crashing import work
 from tests.store.samples import content, open_journal, plain_records
 from ztb.store.checkpoint import CheckpointStore
 from ztb.store.verify import verify
 
-KILLS_PER_JOURNAL = 10
-ROOT = Path(__file__).resolve().parents[2]
-LINE = 16
-ACKNOWLEDGED_MAX = 150
-DELAY_S_MAX = 0.003
+KILLS_PER_JOURNAL: Final = 10
+ACKNOWLEDGED_MAX: Final = 60
+DELAY_S_MAX: Final = 0.003
+WAIT_S: Final = 60.0
+"""Only ends a test that hangs."""
+
+# A process that has everything imported and nothing open makes the writers: each of them begins at once.
+PROCESSES: Final = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.store.crashing"])
 
 
 def run_and_kill(directory: Path, seed: int, chance: random.Random) -> list[int]:
     """Start a writer, kill it at a random moment of its work; the seqs that it acknowledged."""
     way = chance.choice(("sync", "writer"))
-    command = [sys.executable, "-m", "tests.store.crashing", str(directory), str(seed), way]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        told = process.stdout.read(LINE * chance.randrange(1, ACKNOWLEDGED_MAX))
-        # The child now goes on with its next group; where in it the kill falls is left to the delay and the scheduler.
-        time.sleep(chance.uniform(0, DELAY_S_MAX))
-        process.kill()
-        told += process.stdout.read()
-        errors = process.stderr.read().decode()
-        assert process.wait() == -signal.SIGKILL, errors
-    return [int(line) for line in told.decode().splitlines(keepends=True) if len(line) == LINE]
+    ours, theirs = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=work, args=(directory, seed, way, theirs))
+    process.start()
+    theirs.close()
+    told = received(ours, chance.randrange(1, ACKNOWLEDGED_MAX))
+    # The child now goes on with its next group; where in it the kill falls is left to the delay and the scheduler.
+    time.sleep(chance.uniform(0, DELAY_S_MAX))
+    process.kill()
+    told += received(ours, None)
+    process.join(WAIT_S)
+    assert process.exitcode == -signal.SIGKILL
+    ours.close()
+    return told
+
+
+def received(child: Connection, count: int | None) -> list[int]:
+    """The next ``count`` seqs; None: all up to the end of the child, whose last message may be cut in two."""
+    told: list[int] = []
+    while count is None or len(told) < count:
+        assert child.poll(WAIT_S), "the writer hangs"
+        try:
+            told.append(child.recv())
+        except (EOFError, OSError):
+            assert count is None, "the writer ended by itself"
+            break
+    return told
 
 
 @pytest.mark.parametrize("batch", range(10))
