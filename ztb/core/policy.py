@@ -15,8 +15,8 @@ from ztb.core.event import Quote, Trade
 HOLD: Final = 0
 
 INPUTS_MAX: Final = 16
-INPUT_MAX: Final = 1 << 62
-INPUT_MIN: Final = -INPUT_MAX
+INPUT_BITS_MAX: Final = 62
+"""An input that keeps growing (an average that nobody divides, say) is found before it fills the journal."""
 REASON_LENGTH_MAX: Final = 64
 
 
@@ -44,9 +44,8 @@ def flaw_of(answer: object) -> str:
     if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
         return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
     for value in inputs:
-        if type(value) is int and INPUT_MIN < value < INPUT_MAX:
-            continue
-        return "an input that is no integer, or one out of all proportion"
+        if type(value) is not int or value.bit_length() > INPUT_BITS_MAX:
+            return "an input that is no integer, or one out of all proportion"
     return ""
 
 

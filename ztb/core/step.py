@@ -101,7 +101,10 @@ class Engine:
             case Depth():
                 commands = self._on_depth(event, now_ns)
             case OrderFilled():
-                commands = [*apply_order_event(state, event, now_ns), *self._check_losses(now_ns)]
+                commands = apply_order_event(state, event, now_ns)
+                tripped = self._check_losses(now_ns)
+                if tripped:
+                    commands = [*commands, *tripped]
             case OrderDurable() | OrderSent() | OrderAccepted():
                 commands = apply_order_event(state, event, now_ns)
             case Timer():
@@ -322,12 +325,13 @@ class Engine:
             ledger.peak - ledger.peak * limits.drawdown_ppm_max // PPM, ledger.day_open - limits.daily_loss_max
         )
 
-    def _check_losses(self, now_ns: int) -> list[Command]:
+    def _check_losses(self, now_ns: int) -> Sequence[Command]:
         """The stop/degrade rules: drawdown aborts (C-44), a daily loss degrades to reduce-only (C-45)."""
-        self._set_floor()
         ledger, control, limits = self.state.ledger, self.state.control, self.config.limits
+        if ledger.peak > self._floor_peak:
+            self._set_floor()
         if ledger.equity >= self._floor:
-            return []
+            return _NOTHING
         if (ledger.peak - ledger.equity) * PPM > limits.drawdown_ppm_max * ledger.peak:
             return self._kill(source="breaker", reason="max_drawdown_exceeded", now_ns=now_ns)
         if control.reduce_only_reason:

@@ -154,11 +154,14 @@ class RecordChain(ABC):
     def close(self) -> None:
         """Let go of the file; what was not committed is lost."""
 
-    def _link_pending(self) -> tuple[Head, list[int | str | bytes]]:
-        """The head after the pending records, and their columns one after another: seq, ts_ns, kind, body, hash."""
+    def _link_pending(self, into: list[int | str | bytes] | None = None) -> Head:
+        """The head after the pending records.
+
+        Their columns (seq, ts_ns, kind, body, hash) go ``into`` a list, one after another, where one is given; a journal
+        that keeps no record links a third faster without it.
+        """
         seq, previous = self._head
-        flat: list[int | str | bytes] = []
-        extend, pack, kinds = flat.extend, _PREFIX.pack, self._kinds
+        pack, kinds = _PREFIX.pack, self._kinds
         for ts_ns, kind, body in self._pending:
             seq += 1
             kind_bytes = kinds.get(kind) or self._admit_kind(kind)
@@ -166,8 +169,9 @@ class RecordChain(ABC):
                 previous = sha256(previous + pack(seq, ts_ns, len(kind_bytes)) + kind_bytes + body).digest()
             except struct.error as error:
                 raise InvariantBroken(f"a {kind} record of the time {ts_ns!r}: {error}") from error
-            extend((seq, ts_ns, kind, body, previous))
-        return Head(seq, previous), flat
+            if into is not None:
+                into.extend((seq, ts_ns, kind, body, previous))
+        return Head(seq, previous)
 
     def _clear_pending(self, head: Head) -> None:
         assert head.seq == self._head.seq + len(self._pending)

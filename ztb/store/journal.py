@@ -64,7 +64,8 @@ class Journal(RecordChain):
         if not self._pending:
             return self._head
         with self.database.transaction() as connection:
-            head, flat = self._link_pending()
+            flat: list[int | str | bytes] = []
+            head = self._link_pending(flat)
             step = INSERT_ROWS_MAX * _COLUMNS
             for start in range(0, len(flat), step):
                 values = flat[start : start + step]
@@ -99,7 +100,7 @@ class MemoryJournal(RecordChain):
 
     def commit(self) -> Head:
         if self._pending:
-            self._clear_pending(self._link_pending()[0])
+            self._clear_pending(self._link_pending())
         return self._head
 
     def close(self) -> None:
