@@ -157,8 +157,8 @@ class RecordChain(ABC):
     def _link_pending(self, into: list[int | str | bytes] | None = None) -> Head:
         """The head after the pending records.
 
-        Their columns (seq, ts_ns, kind, body, hash) go ``into`` a list, one after another, where one is given; a journal
-        that keeps no record links a third faster without it.
+        Their columns (seq, ts_ns, kind, body, hash) go ``into`` a list, one after another, where one is given; a
+        journal that keeps no record links a third faster without it.
         """
         seq, previous = self._head
         pack, kinds = _PREFIX.pack, self._kinds
