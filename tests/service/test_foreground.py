@@ -100,10 +100,18 @@ def test_the_stream_is_beside_the_rest_interface(rest: str, stream: str) -> None
     assert _stream_url(rest) == stream
 
 
-def test_signals_before_the_session_stop_it_or_are_kept_as_a_kill() -> None:
+def test_a_kill_before_the_session_is_kept_for_it() -> None:
     with _early_signals() as early:
+        assert not early.is_killed
         signal.raise_signal(signal.SIGUSR1)
         assert early.is_killed
-        for number in STOP_SIGNALS:
-            with pytest.raises(StoppedEarly):
-                signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_stop_before_the_session_ends_the_start_once(number: signal.Signals) -> None:
+    with _early_signals() as early:
+        with pytest.raises(StoppedEarly):
+            signal.raise_signal(number)
+        for again in (*STOP_SIGNALS, signal.SIGUSR1):
+            signal.raise_signal(again)
+        assert early.is_stopped

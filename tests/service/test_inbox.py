@@ -79,6 +79,17 @@ def test_steps_back_of_the_clock_are_counted() -> None:
     assert inbox.backsteps == 2
 
 
+def test_a_long_step_back_is_told_and_time_stands_still(caplog: pytest.LogCaptureFixture) -> None:
+    clock = HandClock()
+    inbox = Inbox(clock)
+    inbox.put_now(Timer(0))
+    clock.advance(-3_600)
+    inbox.put_now(Timer(0))
+    inbox.put_now(Timer(0))
+    assert [taken(inbox).ts_ns - T0 for _ in range(3)] == [0, 1, 2]
+    assert [getattr(record, "event", "") for record in caplog.records] == ["clock_went_back"]
+
+
 def test_the_market_waits_while_the_inbox_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox_module, "INBOX_EVENTS_MAX", 3)
 

@@ -147,7 +147,7 @@ def test_a_second_sigterm_does_not_wait_for_the_venue(tmp_path: Path) -> None:
         assert running.events()[-1] == "stopped"
 
 
-@pytest.mark.parametrize("after_s", [0.15, 0.3, 0.45, 0.6])
+@pytest.mark.parametrize("after_s", [0.15, 0.3, 0.4, 0.5, 0.6])
 def test_a_sigterm_while_it_starts_ends_it_cleanly(after_s: float, tmp_path: Path) -> None:
     with exchange(tmp_path / "exchange") as venue, trader(venue, tmp_path / "trader", *BUSY) as running:
         time.sleep(after_s)

@@ -24,7 +24,7 @@ from ztb.host.log import get_log
 from ztb.host.paths import make_private
 from ztb.host.secrets import load_credential
 from ztb.policies.registry import load_policy
-from ztb.service.setting import STOP_SIGNALS, Keys, SessionOptions, Setting
+from ztb.service.setting import SIGNALS, STOP_SIGNALS, Keys, SessionOptions, Setting
 
 BUNDLED_TAPES: Final = Path(__file__).resolve().parent.parent / "data"
 DEMO_BASE_BALANCE: Final = "1.0"
@@ -55,6 +55,8 @@ class EarlySignals:
     """What came before the session listened by itself."""
 
     is_killed: bool = False
+    is_stopped: bool = False
+    """Looked at again before the session begins: a library that is being loaded may swallow what was raised."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +90,30 @@ def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str
                     mode=_mode(loaded, exchange.keys),
                     start_killed=early.is_killed or environ.get("ZTB_KILL", "") == "1",
                 )
-                _run_session(Setting(loaded, session, clock, policy))
+                _run_session(Setting(loaded, session, clock, policy), early)
     except StoppedEarly:
         log.event("stopped", "before anything had begun")
+    finally:
+        _ignore_signals()
 
 
-def _run_session(setting: Setting) -> None:
+def _run_session(setting: Setting, early: EarlySignals) -> None:
     import uvloop
 
     from ztb.service.session import Session
 
-    try:
-        uvloop.run(Session(setting).run())
-    finally:
-        _ignore_signals()
+    async def session() -> None:
+        try:
+            await Session(setting).run()
+        finally:
+            # The loop gives its handlers back when it closes; what comes then waits until it is ignored.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    # From here until the session listens a signal waits: an exception inside the event loop would help nobody.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    if early.is_stopped:
+        raise StoppedEarly
+    uvloop.run(session())
 
 
 def _load_the_rest() -> None:
@@ -117,7 +129,9 @@ def _early_signals() -> Iterator[EarlySignals]:
     early = EarlySignals()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise StoppedEarly
+        if not early.is_stopped:
+            early.is_stopped = True
+            raise StoppedEarly
 
     def kill(number: int, frame: FrameType | None) -> None:
         early.is_killed = True
@@ -129,8 +143,8 @@ def _early_signals() -> Iterator[EarlySignals]:
 
 
 def _ignore_signals() -> None:
-    """The stop is under way; whoever asks again gets no other one."""
-    for number in (*STOP_SIGNALS, signal.SIGUSR1):
+    """The end is under way, also that of the interpreter; whoever asks again gets no other one."""
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -32,7 +32,6 @@ class WireGate:
         self._journal_failure = journal_failure
         self.closed = ""
         """Why it is closed for ever; "" while it is not."""
-        self.refused = 0
 
     def close(self, reason: str) -> None:
         """For the rest of this process; the first reason stays."""
@@ -42,7 +41,6 @@ class WireGate:
         """Returns when an order may leave; raises GateClosed with the fixed reason code otherwise."""
         code = self._refusal(reduce_only=reduce_only)
         if code:
-            self.refused += 1
             raise GateClosed(f"the order was stopped at the wire: {code}", kind="exchange", code=code)
 
     def _refusal(self, *, reduce_only: bool) -> str:

@@ -13,12 +13,16 @@ from typing import Final
 
 from ztb.core.error import InvariantBroken
 from ztb.core.event import Event
+from ztb.core.step import CLOCK_BACKSTEP_NS_MAX
 from ztb.host.clock import Clock
+from ztb.host.log import get_log
 
 INBOX_EVENTS_MAX: Final = 65_536
 """More than a second of the fastest market; whoever puts more has to wait, nothing is dropped."""
 URGENT_EVENTS_MAX: Final = 1_024
 """Of operators; and as many orders' and timers' events may stand above ``INBOX_EVENTS_MAX`` before that is a defect."""
+
+log = get_log("inbox")
 
 
 class Inbox:
@@ -93,6 +97,9 @@ class Inbox:
         now_ns = self._clock.now_ns()
         if now_ns < self._put_ns:
             self.backsteps += 1
+            step_ns = self._put_ns - now_ns
+            if step_ns > CLOCK_BACKSTEP_NS_MAX:
+                log.warning("clock_went_back", "time stands still here until it has caught up", step_ns=step_ns)
         self._put_ns = now_ns
         return now_ns
 

@@ -26,12 +26,10 @@ class Window:
 
     def __init__(self) -> None:
         self._samples: deque[int] = deque(maxlen=WINDOW_SAMPLES_MAX)
-        self.count = 0
 
     def add(self, sample_ns: int) -> None:
         """Keep one sample; the oldest one goes when the window is full."""
         self._samples.append(sample_ns)
-        self.count += 1
 
     def summary_us(self) -> dict[str, int | None]:
         """p50, p99 and the maximum in microseconds, with the number of samples behind them."""

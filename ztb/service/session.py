@@ -22,7 +22,7 @@ from ztb.service.opened import OpenedStore
 from ztb.service.operator import OperatorFiles, kill_by_signal
 from ztb.service.reconciliation import Reconciliation
 from ztb.service.records import Records
-from ztb.service.setting import STOP_SIGNALS, Setting
+from ztb.service.setting import KILL_SIGNAL, SIGNALS, STOP_SIGNALS, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Composer, Trader
 from ztb.store.writer import JournalWriter
@@ -132,7 +132,8 @@ class Session:
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._supervisor.ask_to_stop)
-        loop.add_signal_handler(signal.SIGUSR1, kill_by_signal(self._setting.inbox))
+        loop.add_signal_handler(KILL_SIGNAL, kill_by_signal(self._setting.inbox))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # whoever started us may have kept them waiting
 
     def _failed(self, failure: ZtbError) -> None:
         self._setting.meter.errors += 1

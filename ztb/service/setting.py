@@ -22,6 +22,8 @@ from ztb.service.measure import Meter
 from ztb.service.status import Facts
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+KILL_SIGNAL: Final = signal.SIGUSR1
+SIGNALS: Final = (*STOP_SIGNALS, KILL_SIGNAL)
 
 
 @dataclass(frozen=True)
