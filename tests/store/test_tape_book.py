@@ -124,3 +124,17 @@ def test_a_reset_forgets_all_and_begins_with_a_snapshot() -> None:
     view.reset()
     view.asks.set([(50, 100)])
     assert view.show(1001, 0) == Depth(1001, "x", (), ((10, 10),), True)
+
+
+def test_a_reset_forgets_both_sides() -> None:
+    """Levels, and what was added up on their ticks."""
+    view = make_view(0)
+    view.bids.set([(51, 9), (54, 9)])
+    view.asks.set([(61, 9), (64, 9)])
+    view.show(1, 0)
+    view.reset()
+    assert view.show(2, 0) == Depth(2, "x", (), (), True)
+    # Nine units and nothing below them are less than a lot, on either side.
+    view.bids.set([(51, 9)])
+    view.asks.set([(61, 9)])
+    assert view.show(3, 0) is None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.store.tape_samples import START_NS, markets, small_recording
 from ztb.core.event import Depth, Market, Quote, Trade
 from ztb.store import tape_check
-from ztb.store.tape_check import CheckLimits, Histogram, check_events, time_text
+from ztb.store.tape_check import Checker, CheckLimits, Histogram, check_events, time_text
 
 SECOND = 1_000_000_000
 MS = 1_000_000
@@ -195,3 +195,41 @@ def test_a_histogram_of_wild_values_stays_bounded(monkeypatch: pytest.MonkeyPatc
 )
 def test_times_are_shown_for_people(ts_ns: int, text: str) -> None:
     assert time_text(ts_ns) == text or (ts_ns == 2**61 and time_text(ts_ns).startswith("2043-"))
+
+
+def test_a_report_may_be_taken_as_often_as_one_likes() -> None:
+    checker = Checker(CheckLimits(offset_ns=1))
+    for event in (*CLEAN, trade(50, 50, venue_ns=0), trade(51, 51, venue_ns=0)):
+        checker.add(event)
+    first = (dict(checker.report().findings), dict(checker.report().places))
+    assert first[0] == {"blank_venue_time": 2, "clock_offset": 40}
+    assert (checker.report().findings, checker.report().places) == first
+    checker.add(trade(52, 52))
+    assert checker.report().findings == {"blank_venue_time": 2, "clock_offset": 41}
+
+
+@pytest.mark.parametrize(("offset_ns", "flagged"), [(20 * MS, False), (20 * MS - 1, True)])
+def test_a_clock_at_the_bound_is_not_wrong_yet(offset_ns: int, flagged: bool) -> None:
+    assert ("clock_offset" in findings(CLEAN, offset_ns=offset_ns)) is flagged
+
+
+@pytest.mark.parametrize(("gap_ns", "flagged"), [(SECOND, False), (SECOND - 1, True)])
+def test_a_pause_at_the_bound_is_no_gap_yet(gap_ns: int, flagged: bool) -> None:
+    assert ("gap" in findings(CLEAN, gap_ns=gap_ns)) is flagged
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "flagged"), [(100, 101, False), (101, 101, True), (102, 101, True), (0, 101, False)]
+)
+def test_a_quote_is_crossed_when_its_sides_meet(bid: int, ask: int, flagged: bool) -> None:
+    quote = Quote(START_NS, "btc_jpy", bid, 1, ask, 1, START_NS)
+    assert (findings([quote]) == {"crossed_quote": 1}) is flagged
+
+
+@pytest.mark.parametrize(
+    ("price", "flagged"), [(1_200_000, False), (1_200_001, True), (800_000, False), (799_999, True)]
+)
+def test_a_price_at_the_bound_is_no_nonsense_yet(price: int, flagged: bool) -> None:
+    """20 % of the median of those before, which is 1,000,000."""
+    steady = [trade(number, 5 * number) for number in range(40)]
+    assert ("nonsense_price" in findings([*steady, trade(40, 200, price=price)])) is flagged

@@ -121,6 +121,47 @@ def test_an_import_counts_a_bad_row_and_goes_on(tmp_path: Path, row: str, compla
     assert tally.places == {reason: [f"{path}:3"]}
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(("row", "complaint"), [bad for bad in BAD_ROWS if bad[0]])
+def test_a_bad_row_at_the_end_is_not_passed_over(tmp_path: Path, row: str, complaint: str, end: str) -> None:
+    """A download that ended early ends in such a row, too."""
+    path = file_of(tmp_path, HEADER + "5,500,0.01,b\n6,500,0.01,b\n" + row + end)
+    with pytest.raises(TapeError) as caught:
+        list(read_trades(path, BTC_JPY))
+    assert caught.value.message.startswith(f"{path}:4: {complaint}")
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_last_row_that_lost_its_end_is_told_or_whole(tmp_path: Path, cut: int) -> None:
+    """Whatever is missing from ``20,505,0.02,s``, no trade is lost in silence."""
+    path = file_of(tmp_path, HEADER + "5,500,0.01,b\n" + "20,505,0.02,s"[:-cut])
+    with pytest.raises(TapeError, match=":3: "):
+        list(read_trades(path, BTC_JPY))
+
+
+def test_a_line_without_an_end_is_told_by_its_number(tmp_path: Path) -> None:
+    path = file_of(tmp_path, HEADER + "5,500,0.01,b\n" * 9 + "x" * (5 << 20))
+    with pytest.raises(TapeError, match=":11: a line longer than"):
+        list(read_trades(path, BTC_JPY))
+
+
+@pytest.mark.parametrize(
+    ("row", "fits"),
+    [
+        (f"{2**61 - 1},500,0.01,b", True),
+        (f"{2**61},500,0.01,b", False),
+        ("1,500,0.01,b", True),
+        (f"10,{5 * (2**61 - 1)},0.01,b", True),
+        (f"10,{5 * 2**61},0.01,b", False),
+    ],
+)
+@pytest.mark.parametrize("other", ["", "x,500,0.01,b\n"])
+def test_the_ends_of_the_ranges(tmp_path: Path, row: str, fits: bool, other: str) -> None:
+    """Both ways of reading have them: whole blocks, and row by row beside one that cannot be used."""
+    path = file_of(tmp_path, HEADER + other + row + "\n")
+    assert len(list(import_trades(path, BTC_JPY, Tally()))) == fits
+
+
 def test_bytes_that_are_no_text_are_a_bad_row(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(HEADER.encode() + b"5,500,0.01,b\n\x80\xff\x00,500,0.01,b\n")

@@ -137,16 +137,17 @@ class Checker:
         """What was found until now."""
         report = self._report
         report.events = self._number
+        findings = dict(self._tally.counts)
         for kind, blank in self._venue_blank.items():
             if self._venue_given.get(kind):
                 # Where no event of the kind has it, the venue just does not say; a mixture is a fault.
-                self._tally.counts["blank_venue_time"] = self._tally.counts.get("blank_venue_time", 0) + blank
+                findings["blank_venue_time"] = findings.get("blank_venue_time", 0) + blank
         report.offset_samples = self._offsets.count
         if self._offsets.count:
             report.offsets_ns = {f"p{percent}": self._offsets.percentile(percent) for percent in (1, 50, 99)}
             if abs(report.offsets_ns["p50"]) > self._limits.offset_ns:
-                self._tally.counts["clock_offset"] = self._offsets.count
-        report.findings = dict(self._tally.counts)
+                findings["clock_offset"] = self._offsets.count
+        report.findings = findings
         report.places = dict(self._tally.places)
         return report
 
