@@ -45,6 +45,7 @@ class Position:
         if lots:
             self.lots += side * lots
             self.cost += side * lots * price * self.money_per_tick_lot
+        assert self.lots or not self.cost, "what is flat has no cost"
         return realised
 
     def average_price(self) -> int:
@@ -92,6 +93,7 @@ class Ledger:
         day_ns = 86_400_000_000_000
         local_ns = now_ns + self.day_offset_ns
         self.day_end_ns = local_ns - local_ns % day_ns + day_ns - self.day_offset_ns
+        assert self.day_end_ns > now_ns
         if is_new_day:
             self.day_open = self.equity
         return is_new_day

@@ -155,6 +155,12 @@ class Engine:
             return [*tripped, self._suspend_policy(plain_text(error), now_ns)]
         if decision is None:
             return tripped
+        if type(decision) is Decision and not flaw_of(decision) and decision.action == HOLD:
+            # By far the most frequent answer takes the short way; a full list is told on the long one.
+            rows = self._decisions
+            if len(rows) < DECISION_ROWS_MAX:
+                rows.append((now_ns, event.instrument, HOLD, decision.reason, decision.inputs, ""))
+                return tripped
         acted = self._decide(desk, decision, now_ns)
         return [*tripped, *acted] if tripped else acted
 
@@ -242,6 +248,8 @@ class Engine:
         state = self.state
         if not state.install:
             raise InvariantBroken("no order before the session has started")
+        assert proposal.lots > 0
+        assert proposal.price > 0
         state.sequence += 1
         digest = hashlib.sha256(f"{state.install}:{state.epoch}:{state.sequence}".encode()).hexdigest()
         client_id = "ztb-" + digest[:20]
