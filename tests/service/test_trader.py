@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.scene import T0
+from tests.core.scene import SECOND, T0
 from tests.service.scene import PlayedAccount, filled
 from tests.service.session_scene import make_setting
 from tests.service.tapes import BTC_JPY
@@ -127,6 +127,7 @@ def test_a_venue_that_is_not_ready_is_asked_again_but_not_for_ever(tmp_path: Pat
             with pytest.raises(VenueError, match="busy"):
                 await made.compose()
             assert made.link.asked == START_ATTEMPTS_MAX
+            assert made.setting.clock.now_ns() - T0 > 60 * SECOND
             await made.writer.close()
             made.link.asked, made.link.failures = 0, [VenueError("no such pair", kind="exchange")]
             with pytest.raises(VenueError, match="no such pair"):

@@ -33,8 +33,9 @@ from ztb.store.writer import JournalWriter
 from ztb.venues.polling import PollingTracker
 
 T = TypeVar("T")
-START_ATTEMPTS_MAX: Final = 10
-START_PAUSE_S: Final = 1.0
+START_ATTEMPTS_MAX: Final = 12
+START_PAUSE_S_MAX: Final = 8.0
+"""The pauses of a start grow to this; all of them take 71 s, longer than a venue refuses calls for their rate."""
 ACKNOWLEDGED: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIAL})
 
 log = get_log("session")
@@ -170,14 +171,14 @@ class Composer:
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """A call of the start, made again while its failure may pass."""
-        for _ in range(START_ATTEMPTS_MAX - 1):
+        for attempt in range(START_ATTEMPTS_MAX - 1):
             try:
                 return await call()
             except VenueError as error:
                 if not error.retryable:
                     raise
                 log.warning("venue_not_ready", error.message)
-            await self._setting.clock.sleep(START_PAUSE_S)
+            await self._setting.clock.sleep(min(2.0**attempt, START_PAUSE_S_MAX))
         return await call()
 
 
