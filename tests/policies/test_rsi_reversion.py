@@ -65,6 +65,13 @@ def test_a_bound_belongs_to_the_band() -> None:
     assert reasons(RsiReversion(length=2, low=26, bar_seconds=0), prices)[-1] == OVERSOLD
 
 
+def test_the_upper_bound_belongs_to_the_band_too() -> None:
+    # The same upside down: averages of 1/2, then a rise of 1 more makes them 3/4 and 1/4, RSI exactly 75.
+    prices = [104, 103, 104, 105]
+    assert reasons(RsiReversion(length=2, high=75, bar_seconds=0), prices)[-1] == BAND
+    assert reasons(RsiReversion(length=2, high=74, bar_seconds=0), prices)[-1] == OVERBOUGHT
+
+
 def test_decides_on_closed_bars_of_a_minute_by_default() -> None:
     policy = RsiReversion()
     assert policy.snapshot()["parameters"] == {"length": 14, "low": 30, "high": 70, "bar_seconds": 60}

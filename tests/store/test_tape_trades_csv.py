@@ -162,6 +162,16 @@ def test_the_ends_of_the_ranges(tmp_path: Path, row: str, fits: bool, other: str
     assert len(list(import_trades(path, BTC_JPY, Tally()))) == fits
 
 
+@pytest.mark.parametrize(("trade_id", "fits"), [("a" * 255, True), ("a" * 256, False), ("é", False), ("", True)])
+@pytest.mark.parametrize("other", ["", "x,500,0.01,b,1\n"])
+def test_trade_ids_have_a_length_and_an_alphabet(tmp_path: Path, trade_id: str, fits: bool, other: str) -> None:
+    header = HEADER.replace("\n", ",trade_id\n")
+    path = file_of(tmp_path, header + other + f"10,500,0.01,b,{trade_id}\n")
+    tally = Tally()
+    assert [trade.trade_id for trade in import_trades(path, BTC_JPY, tally)] == [trade_id] * fits
+    assert tally.counts.get("unused.bad_trade_id", 0) == (not fits)
+
+
 def test_bytes_that_are_no_text_are_a_bad_row(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(HEADER.encode() + b"5,500,0.01,b\n\x80\xff\x00,500,0.01,b\n")
