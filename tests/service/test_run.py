@@ -158,7 +158,8 @@ def test_a_sigterm_while_it_starts_ends_it_cleanly(after_s: float, tmp_path: Pat
         assert [line for line in running.lines() if "raw" in line] == []
         if code != 0:
             assert running.events() == []
-        assert venue.calls() == []
+        # A fast machine may have come as far as trading by then: what counts is that nothing is left behind.
+        assert venue.book()["orders"] == []
 
 
 def test_a_stop_is_heard_while_the_venue_does_not_answer_at_the_start(tmp_path: Path) -> None:
