@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Outcome, clean_environ, ztb
+from tests.host_room.profiles import write_profile
 from ztb.host.bounds import BOUNDS
 from ztb.host.config import SHIPPED_DIRECTORY
 
@@ -156,3 +157,28 @@ def test_the_demo_fits_the_market_of_its_tape() -> None:
     assert float(values["limits.position_max"]) * highest_jpy < float(values["limits.position_notional_max"])
     assert values["mode.live_http_enabled"] is False
     assert values["kind"] in BOUNDS
+
+
+def armed_line(*words: str) -> str:
+    outcome = ztb("config", "show", *words)
+    assert outcome.exit_code == 0, outcome.stderr
+    return outcome.stdout.splitlines()[-1]
+
+
+def test_where_orders_go_is_the_last_thing_that_is_said(tmp_path: Path) -> None:
+    """One key of the two is not enough on a real exchange, and then it is named."""
+    text = DEMO.replace('kind = "demo"', 'kind = "canary"').replace("simulator = true", "simulator = false")
+    write_profile(tmp_path, text.replace('daily_loss_max = "20000"', 'daily_loss_max = "1500"'), "real")
+    real = ("--profile", "real", "--config-dir", str(tmp_path))
+    assert armed_line() == "armed: orders go to the built-in exchange"
+    assert armed_line("--set", "mode.execute_orders=false") == "not armed: no order is sent"
+    assert armed_line(*real) == "not armed: no order is sent"
+    assert armed_line(*real, "--set", "mode.live_http_enabled=true") == "armed: orders go to https://api.zaif.jp"
+
+
+def test_values_are_shown_as_a_profile_would_write_them() -> None:
+    shown = ztb("config", "show", "--set", "state.directory=").stdout.splitlines()
+    rows = {line.split()[0]: line.split()[1] for line in shown if "  " in line}
+    assert rows["state.directory"] == '""'
+    assert (rows["venue.simulator"], rows["mode.live_http_enabled"]) == ("true", "false")
+    assert rows["sizing.capital"] == "1000000"

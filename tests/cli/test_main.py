@@ -248,6 +248,14 @@ def test_an_error_does_not_drive_the_terminal(noun: AddNoun, capsys: pytest.Capt
     assert capsys.readouterr().err == "ztb: error: bad \\x1b[2J file\\r \\udcff\nsecond 日本\n"
 
 
+def test_a_result_does_not_drive_the_terminal(noun: AddNoun, capsys: pytest.CaptureFixture[str]) -> None:
+    noun(lambda args: Result({}, "one \x1b[2J\ttwo\r\x9b\u202e\nthree 日本", warnings=("be \x1b[2J careful",)))
+    assert main(["thing", "do"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "one \\x1b[2J\\ttwo\\r\\x9b\\u202e\nthree 日本\n"
+    assert shown.err == "ztb: warning: be \\x1b[2J careful\n"
+
+
 def test_a_terminal_that_knows_no_kanji_gets_an_escape() -> None:
     environ = clean_environ(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     outcome = run_ztb("config", "show", "--set", "venue.tape=相場", environ=environ)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.cli.command import ztb
-from tests.store.tape_samples import RECORDINGS, small_recording, write_tape
+from tests.store.tape_samples import BTC_JPY, RECORDINGS, small_recording, write_tape
 from ztb.cli.main import main
-from ztb.store.tape import TapeReader
+from ztb.store.tape import TapeMeta, TapeReader, TapeWriter
 
 CSV = "ts_ns,price,qty,side\n"
 GOOD = CSV + "1735689600001000000,15000005,0.03,b\n1735689601001000000,15000000,0.5,s\n"
@@ -63,6 +63,19 @@ def test_people_get_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert code == 3
     assert "clock offset" in out
     assert "1.0 / 1.0 / 1.0 ms at p1/p50/p99 of 60 events" in out
+
+
+def test_what_somebody_wrote_into_a_tape_neither_drives_the_terminal_nor_looks_like_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = TapeMeta(BTC_JPY, source="a\x1b[2Jb", notes="fine\n  complete     yes")
+    with TapeWriter(tmp_path / "a.tape", meta) as tape:
+        tape.add(small_recording()[1])
+    code, out, _err = run(capsys, "tape", "info", tmp_path / "a.tape")
+    assert code == 0
+    assert "  source       a\\x1b[2Jb\n" in out
+    assert "  notes        fine complete yes\n" in out
+    assert sum(line.startswith("  complete") for line in out.splitlines()) == 1
 
 
 def test_rows_that_cannot_be_used_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ def show_result(result: Result, envelope: str, *, quiet: bool) -> int:
         print(_redacted(envelope), flush=True)
         return result.exit_code
     if result.text:
-        print(_redacted(result.text), flush=True)
+        print(_redacted(printable(result.text)), flush=True)
     if not quiet:
         for warning in result.warnings:
             print(_redacted(f"ztb: warning: {printable(warning)}"), file=sys.stderr)

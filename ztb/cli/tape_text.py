@@ -60,7 +60,9 @@ def info_text(reader: TapeReader) -> str:
         rows.append(("", f"sizes: {change.size_rule}"))
     rows += [("input", f"{file.name}  sha256 {file.sha256}") for file in meta.inputs]
     rows += [("counted", f"{count:,} {_words(name)}") for name, count in reader.summary.items()]
-    return "\n".join([str(reader.path), *(f"  {name:<11}  {value}" for name, value in rows if value)])
+    # Whoever made the tape wrote some of these texts; none of them may look like a line of ours.
+    lines = (f"  {name:<11}  {' '.join(value.split())}" for name, value in rows if value)
+    return "\n".join([str(reader.path), *lines])
 
 
 def check_text(path: Path, report: CheckReport, findings: dict[str, int], places: dict[str, list[str]]) -> str:
