@@ -62,16 +62,18 @@ class SmaLevel(Policy):
     def __init__(self, *, fast: int = 10, slow: int = 30) -> None:
         self._fast = Sma(fast)
         self._slow = Sma(slow)
+        self._fast_length = fast
+        self._slow_length = slow
 
     def on_trade(self, trade: Trade, held_lots: int) -> Decision | None:
         """One decision for each trade."""
         price = trade.price
-        fast, slow = self._fast, self._slow
-        fast_sum = fast.push(price)
+        slow = self._slow
+        fast_sum = self._fast.push(price)
         slow_sum = slow.push(price)
         if not slow.ready:
             return Decision(HOLD, "warming_up", (price, fast_sum, slow_sum))
-        gap = fast_sum * slow.length - slow_sum * fast.length
+        gap = fast_sum * self._slow_length - slow_sum * self._fast_length
         if gap > 0 and held_lots == 0:
             return Decision(BUY, "fast_above_slow", (price, fast_sum, slow_sum))
         if gap < 0 and held_lots > 0:

@@ -30,6 +30,7 @@ from ztb.core.event import (
     Stop,
 )
 from ztb.core.instrument import BUY, SELL
+from ztb.core.lifecycle import CANCEL_AGAIN_NS
 from ztb.core.order import OrderState
 from ztb.core.state import FINISHED_ORDERS_MAX, FINISHED_ORDERS_TOGETHER
 from ztb.core.step import CANCEL_DEADLINE_NS, HOUSEKEEPING_NS, LOOK_UP_EVERY_NS
@@ -206,7 +207,9 @@ def test_a_refused_cancel_is_asked_again_while_the_order_must_end() -> None:
     place = desk.working(BUY)
     desk.step(Stop(T0, "SIGTERM"))
     desk.step(CancelFailed(T0, place.client_id, "order is too new"))
-    desk.wait(HOUSEKEEPING_NS)
+    desk.wait(CANCEL_AGAIN_NS // 2)
+    assert cancels(desk.market(1_000)) == []
+    desk.wait(CANCEL_AGAIN_NS // 2)
     assert [c.client_id for c in cancels(desk.market(1_000))] == [place.client_id]
 
 

@@ -21,6 +21,7 @@ from ztb.core.command import COMMAND_TYPES, Command
 from ztb.core.error import Rejected, Throttled, UnknownFate, Unreachable, VenueError, ZtbError
 from ztb.core.event import EVENT_TYPES, Event, Trade
 from ztb.core.order import Order
+from ztb.core.policy import HOLD, Decision
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,11 +116,13 @@ def test_a_policy_that_changes_its_event_does_not_reach_the_engine_s_books() -> 
         event.instrument = "eth_jpy"
 
     desk.policy.on_seen = vandal
+    desk.policy.answer = Decision(HOLD, "vandalised", ())
     trade = Trade(T0, "btc_jpy", 1_000, 1, 1)
     kept = copy.copy(trade)
     desk.engine.step(trade)
     assert trade != kept
     assert desk.engine.state.desks["btc_jpy"].last_price == 1_000
+    assert desk.engine.take_decisions() == [(T0, "btc_jpy", HOLD, "vandalised", (), "")]
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

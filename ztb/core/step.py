@@ -133,16 +133,17 @@ class Engine:
 
     def _on_trade(self, event: Trade, now_ns: int) -> Sequence[Command]:
         state = self.state
-        price = event.price
-        desk = state.desks.get(event.instrument)
+        price, symbol = event.price, event.instrument
+        desk = state.desks.get(symbol)
         # A chained comparison is also false for a NaN, so nothing that is not a number gets past it.
         if desk is None or not (0 < price < AMOUNT_MAX and 0 < event.lots < AMOUNT_MAX):
             return self._refuse_market(event, now_ns)
         desk.last_price = price
         desk.last_ns = now_ns
         position = desk.position
+        held_lots = position.lots
         tripped: Sequence[Command] = _NOTHING
-        if position.lots:
+        if held_lots:
             ledger = state.ledger
             ledger.mark(position, price)
             if ledger.equity < self._floor or ledger.peak > self._floor_peak:
@@ -150,16 +151,16 @@ class Engine:
         if state.policy_suspended:
             return tripped
         try:
-            decision = self.policy.on_trade(event, position.lots)
+            decision = self.policy.on_trade(event, held_lots)
         except Exception as error:  # a policy is somebody else's code: whatever it raises must not stop the engine
             return [*tripped, self._suspend_policy(plain_text(error), now_ns)]
         if decision is None:
             return tripped
-        if type(decision) is Decision and not flaw_of(decision) and decision.action == HOLD:
+        if not flaw_of(decision) and decision.action == HOLD:
             # By far the most frequent answer takes the short way; a full list is told on the long one.
             rows = self._decisions
             if len(rows) < DECISION_ROWS_MAX:
-                rows.append((now_ns, event.instrument, HOLD, decision.reason, decision.inputs, ""))
+                rows.append((now_ns, symbol, HOLD, decision.reason, decision.inputs, ""))
                 return tripped
         acted = self._decide(desk, decision, now_ns)
         return [*tripped, *acted] if tripped else acted
@@ -374,7 +375,11 @@ class Engine:
                 if now_ns - order.cancel_asked_ns >= CANCEL_DEADLINE_NS:
                     commands.append(LookUp(now_ns, order.client_id, order.instrument))
                     commands.append(self._cancel(order, "cancel_unanswered", now_ns))
-            elif may_cancel and (must_end or now_ns - order.created_ns > self.config.limits.order_ttl_ns):
+            elif (
+                may_cancel
+                and now_ns >= order.cancel_again_ns
+                and (must_end or now_ns - order.created_ns > self.config.limits.order_ttl_ns)
+            ):
                 commands.append(self._cancel(order, "too_old", now_ns))
         state.due_ns = min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS)
         return commands
