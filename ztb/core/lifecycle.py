@@ -38,6 +38,9 @@ SIMPLE_TRIGGERS: Final[dict[type[OrderEvent], Trigger]] = {
 }
 """Order events that are one trigger and nothing more."""
 
+CANCEL_AGAIN_NS: Final = 1_000_000_000
+"""A venue that refused a cancel (``order is too new``), or has not named the order yet, is given this long."""
+
 _NOTHING: Final[tuple[Command, ...]] = ()
 
 
@@ -64,6 +67,7 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
                     order.apply(Trigger.NOT_PLACED)
             case CancelFailed():
                 order.cancel_asked_ns = 0
+                order.cancel_again_ns = now_ns + CANCEL_AGAIN_NS
     if order.state in TERMINAL:
         state.working.pop(order.client_id, None)
     return commands
@@ -97,7 +101,10 @@ def _without_order(state: State, event: OrderEvent, now_ns: int) -> list[Command
 def _accept(order: Order, event: OrderAccepted, now_ns: int) -> Sequence[Command]:
     had_id = order.venue_id != ""
     order.accept(event.venue_id)
-    if had_id or not order.venue_id or not order.cancel_asked_ns or order.is_terminal:
+    if had_id or not order.venue_id or order.is_terminal:
+        return _NOTHING
+    order.cancel_again_ns = 0
+    if not order.cancel_asked_ns:
         return _NOTHING
     # The cancel that was asked for while the order was under way could not name it; this one can.
     order.cancel_asked_ns = now_ns

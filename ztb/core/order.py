@@ -95,6 +95,8 @@ class Order:
     """Lots by the venue's trade id."""
     cancel_asked_ns: int = 0
     """When the last cancel was asked for; 0: never, or refused since."""
+    cancel_again_ns: int = 0
+    """Not before this is a cancel that the venue refused asked for again."""
     looked_up_ns: int = 0
 
     @property
@@ -151,5 +153,6 @@ class Order:
 
 _FIELDS: Final = (
     "client_id", "instrument", "side", "lots", "price", "reduce_only", "created_ns", "sequence", "state", "venue_id",
-    "filled_lots", "fills", "cancel_asked_ns", "looked_up_ns",
+    "filled_lots", "fills", "cancel_asked_ns", "cancel_again_ns",
+    "looked_up_ns",
 )  # fmt: skip
