@@ -108,4 +108,4 @@ def _seconds(duration_ns: int) -> str:
 def _milliseconds(duration_ns: int) -> str:
     """With one decimal, as exact as the histogram is."""
     tenths = abs(duration_ns) // 100_000
-    return f"{'-' if duration_ns < 0 else ''}{tenths // 10}.{tenths % 10}"
+    return f"{'-' if duration_ns < 0 and tenths else ''}{tenths // 10}.{tenths % 10}"
