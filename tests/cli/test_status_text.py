@@ -170,3 +170,34 @@ def test_under_json_the_whole_file_is_there(capsys: pytest.CaptureFixture[str], 
     data = envelope["data"]
     assert data.pop("age_ms") < 60_000
     assert data == {"running": True, "stale": False, "kill_file": False, "status": document()}
+
+
+def test_age_and_staleness_stand_in_the_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shown(capsys, tmp_path, document(pid=1), age_s=100)
+    assert main(["status", "--runtime-dir", str(tmp_path), "--json"]) == 1
+    data = json.loads(capsys.readouterr().out)["data"]
+    assert (data["running"], data["stale"]) == (True, True)
+    assert 100_000 <= data["age_ms"] < 160_000
+
+
+def test_a_process_that_began_after_the_report_did_not_write_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """This process has the PID, and the status is of yesterday."""
+    code, lines = shown(capsys, tmp_path, document(), age_s=86_400)
+    assert code == 69
+    assert "ended without saying so" in lines[0]
+
+
+@pytest.mark.parametrize("has_kill_file", [False, True])
+def test_where_nobody_ever_reported(capsys: pytest.CaptureFixture[str], tmp_path: Path, has_kill_file: bool) -> None:
+    if has_kill_file:
+        (tmp_path / "operator").mkdir()
+        (tmp_path / "operator" / "kill").write_text("x")
+    assert main(["status", "--runtime-dir", str(tmp_path)]) == 69
+    told = capsys.readouterr()
+    waits = ", only a kill file that waits for the next start" if has_kill_file else ""
+    assert told.out == ""
+    assert told.err.splitlines()[0] == (
+        f"ztb: error: no trader of profile demo runs: there is no status in {tmp_path}{waits}"
+    )
