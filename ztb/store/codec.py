@@ -14,7 +14,17 @@ import msgspec
 
 from ztb.core.command import COMMAND_TYPES, Cancel, Command, LookUp, Notify, Place
 from ztb.core.error import InvariantBroken, StoreCorrupt
-from ztb.core.event import EVENT_TYPES, Depth, Event, Quote, Timer, Trade
+from ztb.core.event import (
+    EVENT_TYPES,
+    Depth,
+    Event,
+    OrderAccepted,
+    OrderDurable,
+    OrderSent,
+    Quote,
+    Timer,
+    Trade,
+)
 from ztb.core.step import DecisionRow
 
 DECISIONS: Final = "decisions"
@@ -36,8 +46,9 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {kind: msgspec.json.Dec
 _ROWS_DECODER: Final = msgspec.json.Decoder(list[DecisionRow])
 _ENCODE: Final = msgspec.json.Encoder().encode
 
-_UNCHECKED: Final = frozenset({Trade, Quote, Depth, Timer})
-"""What comes by the thousand and can be had again from the tape is not read back before it is written."""
+_UNCHECKED: Final = frozenset({Trade, Quote, Depth, Timer, OrderDurable, OrderSent, OrderAccepted})
+"""What comes by the thousand and can be had again is not read back before it is written: the market from the tape, and
+the steps of an order from its intent (whose client id was read back) and from the venue."""
 
 
 def encode(value: Event | Command) -> tuple[str, bytes]:
