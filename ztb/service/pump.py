@@ -183,7 +183,8 @@ class _Run:
             taken += 1
             if taken > ANSWERS_MAX:
                 raise InvariantBroken(f"venue and engine answered each other {ANSWERS_MAX} times for one event")
-            append(event.ts_ns, *encode(event))
+            kind, body = encode(event)
+            append(event.ts_ns, kind, body)
             if type(event) is OrderFilled:
                 result.fills += 1
                 if self._recorder is not None:
@@ -200,7 +201,8 @@ class _Run:
         for command in commands:
             if type(command) is Place:
                 self.flush()  # the decision that led to the order stands before it
-            self._journal.append(command.ts_ns, *encode(command))
+            kind, body = encode(command)
+            self._journal.append(command.ts_ns, kind, body)
             result.records += 1
             if type(command) is Notify:
                 if len(result.notices) < NOTICES_MAX:
