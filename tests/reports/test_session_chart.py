@@ -11,9 +11,10 @@ import pytest
 
 from tests.ladder.world import STEPS, write_journal
 from ztb.core.command import Command, Place
-from ztb.core.error import TapeError, UsageError
+from ztb.core.error import StoreCorrupt, TapeError, UsageError
 from ztb.core.event import Event, OrderFilled, Trade
 from ztb.core.instrument import BUY, SELL
+from ztb.reports.chart import BUY_COLOUR
 from ztb.reports.session_chart import session_chart
 from ztb.store.tape import TapeMeta, TapeWriter
 
@@ -107,3 +108,65 @@ def test_a_name_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     write_tape(tmp_path, "one.tape", (0, 1_800_000))
     write_journal(tmp_path, [session("../tapes/../../one.tape")])
     assert any(text.startswith("1 session, 0 fills") for text in texts(session_chart(tmp_path, "t")))
+
+
+def colours(svg: str) -> list[tuple[str, str]]:
+    """Colour and words of every fill."""
+    drawn = []
+    for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path"):
+        title = node.find("{http://www.w3.org/2000/svg}title")
+        if title is not None:
+            drawn.append((node.get("fill", ""), title.text or ""))
+    return drawn
+
+
+def bought(state_dir: Path, *records: tuple[str, bytes], second: int = 0) -> Path:
+    """0.01 BTC bought at 9,000,000 JPY and held; the market ends at 9,005,000, after 2 seconds."""
+    write_tape(state_dir, "one.tape", (0, 1_800_000), (1, 1_799_000), (2, 1_801_000))
+    write_journal(
+        state_dir,
+        [session("one.tape"), place("ztb-a", BUY), fill("ztb-a", "1", second=second, price=1_800_000), *records],
+    )
+    return state_dir
+
+
+def test_what_is_held_is_worth_what_the_market_says(tmp_path: Path) -> None:
+    """1,000,000 - 90 + 0.01 x (9,005,000 - 9,000,000) = 999,960."""
+    svg = session_chart(bought(tmp_path), "Live-lite")
+    assert {"Live-lite", "9,005,000", "999,960.0000"} <= set(texts(svg))
+    assert "1 session, 1 fills, 2024-03-05 12:00:00.000Z to 2024-03-05 12:00:02.000Z" in texts(svg)
+    assert colours(svg) == [(BUY_COLOUR, "BUY 0.0100 at 9000000")]
+
+
+def test_the_capital_is_that_of_the_first_session(tmp_path: Path) -> None:
+    """What a later one was told does not make money."""
+    later = "session", msgspec.json.encode({"tape": "one.tape", "engine": {"capital": 5}})
+    assert "999,960.0000" in texts(session_chart(bought(tmp_path, later), "t"))
+
+
+def test_a_fill_after_the_last_trade_counts_at_its_price(tmp_path: Path) -> None:
+    svg = session_chart(bought(tmp_path, second=3), "t")
+    assert "1 session, 1 fills, 2024-03-05 12:00:00.000Z to 2024-03-05 12:00:03.000Z" in texts(svg)
+    assert "999,960.0000" in texts(svg)
+    assert len(colours(svg)) == 1
+
+
+def test_a_market_without_trades_has_no_data(tmp_path: Path) -> None:
+    write_tape(tmp_path, "one.tape")
+    write_journal(tmp_path, [session("one.tape"), place("ztb-a", BUY), fill("ztb-a", "1", second=0, price=1)])
+    told = texts(session_chart(tmp_path, "t"))
+    assert "no data" in told
+    assert "1 session, 0 fills, no trades" in told
+
+
+def test_a_tape_that_lost_its_end_is_drawn_as_far_as_it_goes(tmp_path: Path) -> None:
+    bought(tmp_path)
+    path = tmp_path / "tapes" / "one.tape"
+    path.write_bytes(path.read_bytes()[:-10])
+    assert "999,960.0000" in texts(session_chart(tmp_path, "t"))
+
+
+def test_a_session_of_another_ztb_is_told(tmp_path: Path) -> None:
+    write_journal(tmp_path, [("session", b'{"market":"one.tape"}')])
+    with pytest.raises(StoreCorrupt, match="record 1: .*tape"):
+        session_chart(tmp_path, "t")
