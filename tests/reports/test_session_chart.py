@@ -168,5 +168,5 @@ def test_a_tape_that_lost_its_end_is_drawn_as_far_as_it_goes(tmp_path: Path) -> 
 
 def test_a_session_of_another_ztb_is_told(tmp_path: Path) -> None:
     write_journal(tmp_path, [("session", b'{"market":"one.tape"}')])
-    with pytest.raises(StoreCorrupt, match="record 1: .*tape"):
+    with pytest.raises(StoreCorrupt, match=r"record 1: .*tape"):
         session_chart(tmp_path, "t")
