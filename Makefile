@@ -23,7 +23,7 @@ run: venv-run  ## the canary ladder on the demo profile: recorded market, built-
 	@$(BIN) -m ztb canary run --profile $(PROFILE)
 
 test: venv-dev  ## every test, linters and house rules included (TESTS="tests/core -k money" for some)
-	@$(BIN) -m pytest -n 2 --dist worksteal $(TESTS)
+	@$(BIN) -m pytest -n 3 --dist worksteal $(TESTS)
 
 bench: venv-dev  ## measure, as ratios against bare Python in the same run
 	@$(BIN) -m tests.bench
