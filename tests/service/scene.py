@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,16 @@ from ztb.service.inbox import Inbox
 from ztb.service.loop import TIMERS, EngineLoop
 from ztb.service.measure import Meter
 from ztb.store.codec import DECISIONS, decode, decode_decisions
-from ztb.venues.port import Balance, Capabilities, OpenOrder, Placed, VenueFill
+from ztb.venues.port import (
+    Balance,
+    Capabilities,
+    OpenOrder,
+    OrderReport,
+    Placed,
+    Rights,
+    VenueFill,
+    VenuePosition,
+)
 from ztb.venues.zaif.rules import CAPABILITIES
 
 PATIENCE_S = 30.0
@@ -190,17 +199,26 @@ class PlayedAccount:
         self.on_look()
         return list(self.open)
 
-    async def fills_after(self, instrument: str, trade_id: str, *, urgent: bool = False) -> list[VenueFill]:
-        return [fill for fill in self.fills if int(fill.trade_id) > int(trade_id or 0)]
+    async def fills_after(self, instrument: str, cursor: str, *, urgent: bool = False) -> list[VenueFill]:
+        return [fill for fill in self.fills if int(fill.trade_id) > int(cursor or 0)]
 
-    async def newest_trade_id(self, instrument: str) -> str:
+    async def newest_cursor(self, instrument: str) -> str:
         return self.fills[-1].trade_id if self.fills else ""
 
     async def balances(self) -> dict[str, Balance]:
         return {}
 
-    async def server_time_ns(self) -> int:
-        return T0
+    async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset()
+
+    async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
+        return []
+
+    async def positions(self, instrument: str) -> list[VenuePosition]:
+        return []
+
+    async def rights(self) -> Rights:
+        return Rights(read=True, trade=True, withdraw=False)
 
 
 def shown(tag: str, lots: int = 10, *, venue_id: str = "v1", side: int = BUY, price: int = 1_000) -> OpenOrder:

@@ -31,13 +31,15 @@ from ztb.store.database import JOURNAL_NAME
 from ztb.store.reader import JournalReader
 from ztb.store.writer import JournalWriter
 from ztb.venues.polling import PollingTracker
+from ztb.venues.port import Addresses
 
 
 def make_setting(directory: Path, *overrides: str, observe: bool = False) -> Setting:
     """Of the demo profile, with a clock that a test moves."""
     loaded = load_profile("demo", overrides=overrides, environ={})
-    keys = None if observe else Keys(Secret("key"), Secret("secret"))
-    options = SessionOptions(directory / "state", directory, "http://127.0.0.1:1", "ws://127.0.0.1:1", keys, "test")
+    keys = None if observe else Keys(Secret("the-scene-key"), Secret("the-scene-word"))
+    nowhere = Addresses("http://127.0.0.1:1", "ws://127.0.0.1:1")
+    options = SessionOptions(directory / "state", directory, nowhere, keys, "test")
     return Setting(loaded, options, cast(HostClock, HandClock()), Told())
 
 

@@ -15,7 +15,6 @@ from ztb.service.foreground import (
     StoppedEarly,
     _early_signals,
     _mode,
-    _stream_url,
     credentials,
     run,
     tape_path,
@@ -90,14 +89,6 @@ def test_key_and_secret_come_from_their_files(tmp_path: Path) -> None:
     assert _mode(loaded, None) == "observe"
     real = load_profile("demo", overrides=["venue.simulator=false"], environ={})
     assert _mode(real, keys) == "live"
-
-
-@pytest.mark.parametrize(
-    ("rest", "stream"),
-    [("http://127.0.0.1:80", "ws://127.0.0.1:80/stream"), ("https://api.http.jp", "wss://api.http.jp/stream")],
-)
-def test_the_stream_is_beside_the_rest_interface(rest: str, stream: str) -> None:
-    assert _stream_url(rest) == stream
 
 
 def test_a_kill_before_the_session_is_kept_for_it() -> None:

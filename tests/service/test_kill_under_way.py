@@ -34,7 +34,7 @@ from ztb.venues.limiter import LimitClass, Limiter, RateRule
 from ztb.venues.nonce import NonceFile
 from ztb.venues.polling import PollingTracker
 from ztb.venues.transport import Transport
-from ztb.venues.zaif.rest import ZaifAccount
+from ztb.venues.zaif.account import ZaifAccount
 
 PLACED = '{"success": 1, "return": {"received": 0, "remains": 10, "order_id": 5, "funds": {}}}'
 RULES = {"trade": RateRule(LimitClass.EXEC, calls=1, period_s=3_600.0, wait_s_max=1e9)}

@@ -95,9 +95,12 @@ def test_every_call_counts_once_and_gives_what_the_account_gives() -> None:
         assert await account.cancel(SYMBOL, "v1") is True
         assert await account.open_orders(SYMBOL) == []
         assert await account.fills_after(SYMBOL, "") == []
-        assert await account.newest_trade_id(SYMBOL) == ""
+        assert await account.newest_cursor(SYMBOL) == ""
         assert await account.balances() == {}
-        assert await account.server_time_ns() == T0
-        assert (meter.api_calls, meter.api_errors) == (7, 0)
+        assert await account.positions(SYMBOL) == []
+        assert await account.look_up(SYMBOL, ["v1"]) == []
+        assert await account.cancel_all(SYMBOL, []) == frozenset()
+        assert (await account.rights()).withdraw is False
+        assert (meter.api_calls, meter.api_errors) == (10, 0)
 
     asyncio.run(run())

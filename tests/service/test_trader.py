@@ -14,7 +14,7 @@ from tests.service.scene import PlayedAccount, filled
 from tests.service.session_scene import make_setting
 from tests.service.tapes import BTC_JPY
 from ztb.core.command import Command, Place
-from ztb.core.error import ConfigError, InvariantBroken, VenueError
+from ztb.core.error import InvariantBroken, VenueError
 from ztb.core.event import Event, OrderAccepted, OrderCancelled, OrderFilled, OrderSent
 from ztb.core.instrument import BUY, Instrument
 from ztb.service.link import VenueLink
@@ -182,18 +182,3 @@ def test_orders_of_earlier_sessions_are_watched_again(tmp_path: Path) -> None:
             assert trader.cursor == "3"
 
     asyncio.run(run())
-
-
-def link(fee_currency: str) -> VenueLink:
-    setting = make_setting(Path("/nowhere"))
-    return VenueLink(
-        rest_url="http://127.0.0.1:1", stream_url="ws://127.0.0.1:1", symbol="btc_jpy", fee_currency=fee_currency,
-        clock=setting.clock,
-    )  # fmt: skip
-
-
-def test_fees_are_in_base_or_quote_and_nothing_else() -> None:
-    assert link("btc")._fee_in_base is True
-    assert link("jpy")._fee_in_base is False
-    with pytest.raises(ConfigError, match=r"venue\.fee_currency"):
-        link("eur")

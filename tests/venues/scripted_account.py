@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 
 from ztb.core.command import Place
 from ztb.core.error import Throttled, VenueError
 from ztb.core.instrument import BUY
-from ztb.venues.port import Balance, Capabilities, OpenOrder, Placed, VenueFill
+from ztb.venues.port import (
+    Balance,
+    Capabilities,
+    OpenOrder,
+    OrderReport,
+    Placed,
+    Rights,
+    VenueFill,
+    VenuePosition,
+)
 from ztb.venues.zaif.rules import CAPABILITIES
 
 
@@ -53,12 +63,12 @@ class ScriptedAccount:
         _maybe_raise(self.open_errors)
         return list(self.open.values())
 
-    async def fills_after(self, instrument: str, trade_id: str, *, urgent: bool = False) -> list[VenueFill]:
-        self.fills_calls.append((trade_id, urgent))
+    async def fills_after(self, instrument: str, cursor: str, *, urgent: bool = False) -> list[VenueFill]:
+        self.fills_calls.append((cursor, urgent))
         _maybe_raise(self.fills_errors)
-        return [fill for fill in self.fills if int(fill.trade_id) > int(trade_id or 0)]
+        return [fill for fill in self.fills if int(fill.trade_id) > int(cursor or 0)]
 
-    async def newest_trade_id(self, instrument: str) -> str:
+    async def newest_cursor(self, instrument: str) -> str:
         return self.fills[-1].trade_id if self.fills else ""
 
     async def place(self, order: Place) -> Placed:
@@ -70,8 +80,17 @@ class ScriptedAccount:
     async def balances(self) -> dict[str, Balance]:
         return {}
 
-    async def server_time_ns(self) -> int:
-        return 0
+    async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset()
+
+    async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
+        return []
+
+    async def positions(self, instrument: str) -> list[VenuePosition]:
+        return []
+
+    async def rights(self) -> Rights:
+        return Rights(read=True, trade=True, withdraw=False)
 
 
 def _maybe_raise(errors: deque[VenueError | None]) -> None:

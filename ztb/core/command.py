@@ -6,10 +6,22 @@ from typing import Final, final
 
 from msgspec import Struct
 
+GTC: Final = "gtc"
+"""Works until it is filled or cancelled."""
+IOC: Final = "ioc"
+"""Takes what is there at once; the rest expires."""
+FOK: Final = "fok"
+"""All at once, or nothing."""
+POST_ONLY: Final = "post_only"
+"""Rests, or expires at once where it would take."""
+MARKET: Final = "market"
+"""Takes at any price; ``price`` is what the limits are measured with, the venue does not see it."""
+TIMES_IN_FORCE: Final = (GTC, IOC, FOK, POST_ONLY, MARKET)
+
 
 @final
-class Place(Struct, gc=False):
-    """Send a limit order; it may leave only after this intent is fsynced. ``price`` is the worst acceptable one."""
+class Place(Struct, gc=False, omit_defaults=True):
+    """Send an order; it may leave only after this intent is fsynced. ``price`` is the worst acceptable one."""
 
     ts_ns: int
     client_id: str
@@ -20,6 +32,7 @@ class Place(Struct, gc=False):
     reduce_only: bool
     sequence: int
     reason: str
+    time_in_force: str = GTC
 
 
 @final

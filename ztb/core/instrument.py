@@ -37,6 +37,10 @@ class Instrument:
     lots_max: int = 1_000_000_000
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
+    notional_min: int = 0
+    """The venue takes no order worth less, in money units; what is left below it is dust (F-14)."""
+    nets: bool = True
+    """False: leverage where an order on the other side opens a second position instead of closing the first."""
     money_per_tick_lot: int = field(init=False)
     """Money units that one lot gains when the price rises by one tick."""
 
@@ -54,6 +58,8 @@ class Instrument:
             )
         if not 0 < self.lots_min <= self.lots_max:
             raise AmountError(f"{self.symbol}: lots_min {self.lots_min} and lots_max {self.lots_max} make no range")
+        if self.notional_min < 0:
+            raise AmountError(f"{self.symbol}: notional_min {self.notional_min}", remedy="0 or more")
         object.__setattr__(self, "money_per_tick_lot", product)
 
     @property
@@ -74,6 +80,10 @@ class Instrument:
     def notional(self, price: int, lots: int) -> int:
         """Value of ``lots`` at ``price`` ticks, in money units."""
         return price * lots * self.money_per_tick_lot
+
+    def is_dust(self, price: int, lots: int) -> bool:
+        """Too little to be sold or closed by an order of its own; nothing at all is no dust."""
+        return lots > 0 and (lots < self.lots_min or self.notional(price, lots) < self.notional_min)
 
     def fee(self, price: int, lots: int, *, maker: bool) -> int:
         """Fee in money units, rounded up: against us, never for us."""

@@ -25,6 +25,8 @@ from ztb.host.paths import make_private
 from ztb.host.secrets import load_credential
 from ztb.policies.registry import load_policy
 from ztb.service.setting import SIGNALS, STOP_SIGNALS, Keys, SessionOptions, Setting
+from ztb.venues.port import Addresses
+from ztb.venues.registry import addresses_at
 
 BUNDLED_TAPES: Final = Path(__file__).resolve().parent.parent / "data"
 DEMO_BASE_BALANCE: Final = "1.0"
@@ -64,8 +66,7 @@ class _Exchange:
     """Where the trader trades, and with which keys (None: there is no way to send)."""
 
     state_dir: Path
-    rest_url: str
-    stream_url: str
+    addresses: Addresses
     keys: Keys | None
 
 
@@ -84,8 +85,7 @@ def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str
                 session = SessionOptions(
                     state_dir=exchange.state_dir,
                     runtime_dir=make_private(options.runtime_dir),
-                    rest_url=exchange.rest_url,
-                    stream_url=exchange.stream_url,
+                    addresses=exchange.addresses,
                     keys=exchange.keys,
                     mode=_mode(loaded, exchange.keys),
                     start_killed=early.is_killed or environ.get("ZTB_KILL", "") == "1",
@@ -159,16 +159,16 @@ def _exchange(
         with _own_exchange(loaded, options, clock, is_armed=is_armed) as exchange:
             yield exchange
         return
-    rest_url, stream_url = profile.venue.rest_url, profile.venue.stream_url
+    addresses = Addresses(rest=profile.venue.rest_url, stream=profile.venue.stream_url)
     if options.simulator_url:
         if not profile.venue.simulator:
             raise ConfigError(
-                f"profile {loaded.name} trades on {rest_url}, not on the built-in exchange",
+                f"profile {loaded.name} trades on {addresses.rest}, not on the built-in exchange",
                 remedy="use a profile with venue.simulator = true",
             )
-        rest_url, stream_url = options.simulator_url, _stream_url(options.simulator_url)
+        addresses = addresses_at(profile.venue.name, options.simulator_url)
     keys = credentials(loaded, environ) if is_armed else None
-    yield _Exchange(make_private(options.state_dir), rest_url, stream_url, keys)
+    yield _Exchange(make_private(options.state_dir), addresses, keys)
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def _own_exchange(
     log.event("exchange_started", "the built-in exchange, on its own tape", url=process.url, state=str(state_dir))
     try:
         keys = Keys(account.key, account.secret) if is_armed else None
-        yield _Exchange(state_dir, process.url, _stream_url(process.url), keys)
+        yield _Exchange(state_dir, addresses_at(profile.venue.name, process.url), keys)
     finally:
         process.stop()
 
@@ -233,7 +233,3 @@ def _mode(loaded: LoadedProfile, keys: Keys | None) -> str:
     if keys is None:
         return "observe"
     return "simulator" if loaded.profile.venue.simulator else "live"
-
-
-def _stream_url(rest_url: str) -> str:
-    return rest_url.replace("http", "ws", 1) + "/stream"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from ztb.core.command import Place
 from ztb.core.error import GateClosed, Rejected, Throttled, VenueError
 from ztb.service.measure import Meter
-from ztb.venues.port import Account, Balance, Capabilities, OpenOrder, Placed, VenueFill
+from ztb.venues.port import (
+    Account,
+    Balance,
+    Capabilities,
+    OpenOrder,
+    OrderReport,
+    Placed,
+    Rights,
+    VenueFill,
+    VenuePosition,
+)
 
 T = TypeVar("T")
 
@@ -31,20 +41,29 @@ class MeteredAccount:
     async def cancel(self, instrument: str, venue_id: str) -> bool:
         return await self._counted(self._account.cancel(instrument, venue_id))
 
+    async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
+        return await self._counted(self._account.cancel_all(instrument, venue_ids))
+
+    async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
+        return await self._counted(self._account.look_up(instrument, venue_ids))
+
     async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
         return await self._counted(self._account.open_orders(instrument, urgent=urgent))
 
-    async def fills_after(self, instrument: str, trade_id: str, *, urgent: bool = False) -> list[VenueFill]:
-        return await self._counted(self._account.fills_after(instrument, trade_id, urgent=urgent))
+    async def fills_after(self, instrument: str, cursor: str, *, urgent: bool = False) -> list[VenueFill]:
+        return await self._counted(self._account.fills_after(instrument, cursor, urgent=urgent))
 
-    async def newest_trade_id(self, instrument: str) -> str:
-        return await self._counted(self._account.newest_trade_id(instrument))
+    async def newest_cursor(self, instrument: str) -> str:
+        return await self._counted(self._account.newest_cursor(instrument))
 
     async def balances(self) -> dict[str, Balance]:
         return await self._counted(self._account.balances())
 
-    async def server_time_ns(self) -> int:
-        return await self._counted(self._account.server_time_ns())
+    async def positions(self, instrument: str) -> list[VenuePosition]:
+        return await self._counted(self._account.positions(instrument))
+
+    async def rights(self) -> Rights:
+        return await self._counted(self._account.rights())
 
     async def _counted(self, call: Awaitable[T]) -> T:
         self._meter.api_calls += 1

@@ -68,8 +68,8 @@ class Session:
         setting, supervisor = self._setting, self._supervisor
         operator = OperatorFiles(setting.options.runtime_dir, setting.inbox)
         link = VenueLink(
-            rest_url=setting.options.rest_url,
-            stream_url=setting.options.stream_url,
+            venue=setting.profile.venue.name,
+            addresses=setting.options.addresses,
             symbol=setting.profile.venue.instrument,
             fee_currency=setting.profile.venue.fee_currency,
             clock=setting.clock,

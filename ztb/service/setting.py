@@ -20,6 +20,7 @@ from ztb.host.systemd import Systemd
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.service.status import Facts
+from ztb.venues.port import Addresses
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 KILL_SIGNAL: Final = signal.SIGUSR1
@@ -40,8 +41,7 @@ class SessionOptions:
 
     state_dir: Path
     runtime_dir: Path
-    rest_url: str
-    stream_url: str
+    addresses: Addresses
     keys: Keys | None
     """None: there is no account, and so no way to send (live-lite)."""
     mode: str

@@ -97,7 +97,7 @@ class Composer:
         engine = Engine(config, setting.policy)
         recovered = self._store.recover(engine.state)
         _tell(recovered, engine.state)
-        tape = self._store.tape(instrument, started_ns=setting.clock.now_ns(), source=setting.options.rest_url)
+        tape = self._store.tape(instrument, started_ns=setting.clock.now_ns(), source=setting.options.addresses.rest)
         self._record(engine, recovered, tape)
         gate = WireGate(
             engine.state, setting.clock, armed=setting.facts.armed, journal_failure=lambda: writer.failure
@@ -148,7 +148,7 @@ class Composer:
 
     async def _first_cursor(self, account: MeteredAccount, instrument: Instrument) -> str:
         """A directory that never traded reads fills from now on; on record before any order can be made."""
-        cursor = await self._patiently(lambda: account.newest_trade_id(instrument.symbol))
+        cursor = await self._patiently(lambda: account.newest_cursor(instrument.symbol))
         self._writer.append(self._setting.clock.now_ns(), CURSOR, json.dumps({"trade_id": cursor}).encode())
         await self._writer.durable()
         return cursor

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from ztb.core.error import Throttled
 from ztb.venues.clock import Clock
+from ztb.venues.port import HeadRoom
 
 _NS = 1_000_000_000
 _IN_FLIGHT = 1 << 62
@@ -131,6 +132,16 @@ class Limiter:
         if self._closed_until_ns.get(method, 0) > now_ns:
             return 0
         return max(0, window.rule.calls - (0 if urgent else window.rule.reserve) - window.used(now_ns))
+
+    def rooms(self) -> tuple[HeadRoom, ...]:
+        """Every window, for people."""
+        return tuple(
+            HeadRoom(
+                method, window.rule.limit_class, window.rule.calls, window.rule.period_s,
+                self.head_room(method), self.head_room(method, urgent=True),
+            )
+            for method, window in self._windows.items()
+        )  # fmt: skip
 
     def _free_at_ns(self, method: str, now_ns: int, urgent: bool) -> int:
         return max(self._windows[method].free_at_ns(now_ns, urgent), self._closed_until_ns.get(method, 0))

@@ -284,7 +284,7 @@ class PollingTracker:
         self._is_history_due = False
         self._history_ns = self._clock.monotonic_ns()
         if fills:
-            self._newest = fills[-1].trade_id
+            self._newest = fills[-1].reading_on
         self._untold += self._watch.see_fills(fills, self._clock.now_ns())
 
     def _success(self) -> None:

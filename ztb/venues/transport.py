@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
@@ -18,6 +19,7 @@ import httpx
 from ztb.core.error import InvariantBroken, Throttled, UnknownFate, Unreachable, VenueError
 from ztb.venues import limits
 from ztb.venues.endpoint import checked_url, is_encrypted
+from ztb.venues.port import ServerTime
 
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _REFUSED_FOR_NOW: Final = frozenset({403, 429})
@@ -44,6 +46,7 @@ class Transport:
         self._response_bytes_max = response_bytes_max
         self.retry_after_s = 0.0
         """What the last 403 or 429 asked for; 0: it did not say."""
+        self._date = ""
         if tls is None and is_encrypted(base_url):
             tls = ssl.create_default_context()
         pool = httpx.Limits(
@@ -93,6 +96,14 @@ class Transport:
             raise InvariantBroken("a request left without the last word: does httpcore name its moments otherwise?")
         return answer
 
+    def server_date(self, where: str) -> ServerTime:
+        """The ``Date`` of the newest answer; VenueError when it had none that can be read."""
+        try:
+            told = parsedate_to_datetime(self._date)
+        except ValueError:
+            raise VenueError(f"{where}: an answer without a date", kind="exchange", code="undecodable") from None
+        return ServerTime(int(told.timestamp()) * 1_000_000_000, 1_000_000_000)
+
     async def close(self) -> None:
         """Close every kept connection."""
         await self._client.aclose()
@@ -102,6 +113,7 @@ class Transport:
         try:
             async with asyncio.timeout(self._exchange_s_max):
                 response = await self._client.send(request, stream=True)
+                self._date = response.headers.get("date", "")
                 try:
                     self._judge_status(response, where, changes_state)
                     return await self._body(response, where, changes_state)

@@ -38,7 +38,8 @@ from ztb.venues.nonce import NonceFile
 from ztb.venues.polling import PollingPace, PollingTracker
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import rules
-from ztb.venues.zaif.rest import ZaifAccount, ZaifPublic
+from ztb.venues.zaif.account import ZaifAccount
+from ztb.venues.zaif.rest import ZaifPublic
 from ztb.venues.zaif.stream import ZaifFeed
 
 QUIET: list[MarketEvent] = [
@@ -200,7 +201,7 @@ def test_directory_and_book_are_what_the_simulator_has(tmp_path: Path) -> None:
             rights = await trader.account.rights()
             assert (rights.trade, rights.withdraw) == (True, False)
             assert (await trader.account.balances())["btc"].total == 100
-            assert abs(await trader.account.server_time_ns() - trader.clock.now_ns()) < 120_000_000_000
+            assert abs((await trader.public.server_time()).now_ns - trader.clock.now_ns()) < 120_000_000_000
 
     asyncio.run(run())
 
@@ -462,8 +463,8 @@ def test_stream_tells_every_trade_of_the_market_once(tmp_path: Path) -> None:
             assert told == list(range(told[0], told[-1] + 1)), "trades are missing"
             assert told[-1] == trader.world.exchange.prints.recent[-1].trade_id
             assert len(told) > 60
-            assert feed.gaps_left == 0
-            assert feed.frames_refused == 0
-            assert sum(isinstance(event, Feed) and not event.connected for event in seen) == feed.reconnections
+            assert feed.wire.gaps_left == 0
+            assert feed.loop.frames_refused == 0
+            assert sum(isinstance(event, Feed) and not event.connected for event in seen) == feed.loop.reconnections
 
     asyncio.run(run())

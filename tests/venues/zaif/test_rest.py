@@ -26,7 +26,8 @@ from ztb.venues.nonce import NonceFile
 from ztb.venues.port import Account, Placed
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import rules
-from ztb.venues.zaif.rest import ZaifAccount, ZaifPublic
+from ztb.venues.zaif.account import ZaifAccount
+from ztb.venues.zaif.rest import ZaifPublic
 
 KEY, SECRET = "490f983a-fab4-0000-0000-000000000000", "not a real secret"
 ORDER = Place(
@@ -89,7 +90,8 @@ def test_adapter_has_the_shape_of_the_port() -> None:
     def _account(value: ZaifAccount) -> Account:
         return value
 
-    assert rules.CAPABILITIES.market_orders is rules.CAPABILITIES.private_stream is False
+    assert rules.CAPABILITIES.times_in_force == {"gtc"}
+    assert rules.CAPABILITIES.private_stream is rules.CAPABILITIES.order_status is False
 
 
 def test_order_on_the_wire(tmp_path: Path) -> None:
@@ -290,7 +292,7 @@ def test_low_nonce_is_tried_again_higher_for_everything_but_an_order(tmp_path: P
     async def run() -> None:
         low = refusal("nonce not incremented")
         async with desk(tmp_path, low, low, reply(rest_body("get_info2"))) as made:
-            assert await made.account.server_time_ns() == 1_700_000_000_000_000_000
+            assert (await made.account.balances())["jpy"].currency == "jpy"
             nonces = [Decimal(form["nonce"]) for form in made.forms()]
             assert len(nonces) == 3
             assert nonces == sorted(set(nonces))
@@ -322,7 +324,7 @@ def test_open_orders_and_balances(tmp_path: Path) -> None:
             assert (order.venue_id, order.tag, order.remaining_lots) == ("39679085", "ztb-0001", 15)
             assert (await made.account.balances())["btc"].available == Decimal("1.389")
             rights = await made.account.rights()
-            assert (rights.info, rights.trade, rights.withdraw) == (True, True, False)
+            assert (rights.read, rights.trade, rights.withdraw) == (True, True, False)
             assert made.forms()[0]["currency_pair"] == "btc_jpy"
 
     asyncio.run(run())
@@ -358,8 +360,8 @@ def test_venue_that_ignores_where_to_start_does_not_make_us_count_twice_or_page_
 def test_newest_fill(tmp_path: Path) -> None:
     async def run() -> None:
         async with desk(tmp_path, reply(rest_body("trade_history")), answer({})) as made:
-            assert await made.account.newest_trade_id("btc_jpy") == "250000003"
-            assert await made.account.newest_trade_id("btc_jpy") == ""
+            assert await made.account.newest_cursor("btc_jpy") == "250000003"
+            assert await made.account.newest_cursor("btc_jpy") == ""
             assert made.forms()[0]["order"] == "DESC"
 
     asyncio.run(run())

@@ -102,7 +102,7 @@ def test_first_frame_connects_and_later_ones_tell_news() -> None:
             assert [type(event) for event in taken[1:]] == [Depth, Quote, Trade, Depth, Quote]
             assert isinstance(taken[3], Trade)
             assert (taken[3].trade_id, taken[3].ts_ns) == ("250000003", START_NS)
-            assert (feed.frames, feed.frames_refused) == (2, 0)
+            assert (feed.loop.frames, feed.loop.frames_refused) == (2, 0)
 
     asyncio.run(run())
 
@@ -162,7 +162,7 @@ def test_venue_that_is_not_there_is_told_once() -> None:
             assert not first.connected
             assert first.text
             waiting = asyncio.ensure_future(anext(events))
-            while feed.reconnections < 7:  # noqa: ASYNC110 - the feed has no event for this
+            while feed.loop.reconnections < 7:  # noqa: ASYNC110 - the feed has no event for this
                 await asyncio.sleep(0.001)
             assert not waiting.done()
             waiting.cancel()
@@ -193,7 +193,7 @@ def test_garbage_is_counted_and_the_next_good_frame_is_used() -> None:
             feed = a_feed(url)
             taken = await take(feed, 5)
             assert isinstance(taken[3], Trade)
-            assert (feed.frames, feed.frames_refused) == (2, 5)
+            assert (feed.loop.frames, feed.loop.frames_refused) == (2, 5)
             assert len(paths) == 1
 
     asyncio.run(run())
@@ -262,7 +262,7 @@ def test_trades_missed_while_away_are_read_over_rest_and_told_in_order() -> None
             told = [event.trade_id for event in taken if isinstance(event, Trade)]
             assert told == [str(tid) for tid in range(250_000_003, 250_000_011)]
             assert len(requests) == 1
-            assert (feed.trades_backfilled, feed.gaps_left) == (6, 0)
+            assert (feed.wire.trades_backfilled, feed.wire.gaps_left) == (6, 0)
 
     asyncio.run(run())
 
@@ -296,7 +296,7 @@ def test_gap_that_cannot_be_filled_is_told_and_the_stream_goes_on() -> None:
             assert isinstance(taken[5], Feed)
             assert "not to be had" in taken[5].text
             assert isinstance(taken[6], Trade)
-            assert feed.gaps_left == 1
+            assert feed.wire.gaps_left == 1
 
     asyncio.run(run())
 

@@ -10,20 +10,32 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from ztb.core.command import GTC
 from ztb.core.error import Rejected, Throttled, VenueError
 from ztb.venues import limits
 from ztb.venues.limiter import LimitClass, RateRule
-from ztb.venues.port import Capabilities
+from ztb.venues.port import Addresses, Capabilities
+
+ADDRESSES: Final = Addresses(rest="https://api.zaif.jp", stream="wss://ws.zaif.jp/stream")
+
+
+def addresses_at(base_url: str) -> Addresses:
+    """Where a built-in exchange at ``http://HOST:PORT`` answers."""
+    return Addresses(rest=base_url, stream=base_url.replace("http", "ws", 1) + "/stream")
+
 
 CAPABILITIES: Final = Capabilities(
-    market_orders=False,
-    client_order_id=False,
+    times_in_force=frozenset({GTC}),
+    client_order_id=True,
+    tagged_fills=True,
     order_status=False,
     private_stream=False,
     reduce_only=False,
-    post_only=False,
-    cancel_all=False,
+    cancel_many=1,
+    positions=False,
+    self_trade=True,
 )
+"""The client order id travels as ``comment``: no key of the venue's, so it does not stop a second order."""
 
 COMMENT_LENGTH_MAX: Final = 255
 _COMMENT: Final = re.compile(r"[!-.0-~]+")

@@ -1,0 +1,82 @@
+"""Zaif as a whole: one transport, one set of limits, and the parts that share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from ztb.core.error import ConfigError
+from ztb.core.instrument import Instrument
+from ztb.venues.clock import Clock
+from ztb.venues.limiter import Limiter
+from ztb.venues.nonce import NonceFile
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
+from ztb.venues.transport import Transport
+from ztb.venues.zaif import rules
+from ztb.venues.zaif.account import ZaifAccount
+from ztb.venues.zaif.rest import ZaifPublic
+from ztb.venues.zaif.stream import ZaifFeed
+
+NONCE_NAME: Final = "nonce"
+
+
+class ZaifVenue:
+    """``port.Venue``."""
+
+    name: Final = "zaif"
+    capabilities: Final[Capabilities] = rules.CAPABILITIES
+
+    def __init__(
+        self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
+    ) -> None:
+        """``fee_currency``: in which the venue takes its fees, base or quote; "" is the quote currency."""
+        self._addresses = addresses
+        self._clock = clock
+        self._jitter = jitter
+        self._fee_currency = fee_currency
+        self._transport = Transport(addresses.rest)
+        self._limiter = Limiter(rules.RATE_RULES, clock=clock)
+        self.market = ZaifPublic(self._transport, limiter=self._limiter, clock=clock)
+        self._nonce: NonceFile | None = None
+
+    def market_feed(self, instrument: Instrument) -> ZaifFeed:
+        return ZaifFeed(self._addresses.stream, instrument, clock=self._clock, jitter=self._jitter, public=self.market)
+
+    def account(
+        self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
+    ) -> ZaifAccount:
+        """Its nonces are kept in ``directory``."""
+        assert self._nonce is None, "one account for each venue object"
+        self._nonce = NonceFile(directory / NONCE_NAME, clock=self._clock)
+        return ZaifAccount(
+            self._transport,
+            key=keys.key,
+            secret=keys.secret,
+            nonce=self._nonce,
+            limiter=self._limiter,
+            clock=self._clock,
+            instruments=instruments,
+            fee_in_base=any(self._is_fee_in_base(instrument) for instrument in instruments.values()),
+            at_wire=at_wire,
+        )
+
+    def account_feed(self, instruments: Mapping[str, Instrument]) -> None:
+        """Zaif has no private stream."""
+        return
+
+    def head_room(self) -> tuple[HeadRoom, ...]:
+        return self._limiter.rooms()
+
+    async def close(self) -> None:
+        await self._transport.close()
+        if self._nonce is not None:
+            self._nonce.close()
+
+    def _is_fee_in_base(self, instrument: Instrument) -> bool:
+        base, quote, told = instrument.base.lower(), instrument.quote.lower(), self._fee_currency.lower()
+        if told not in ("", base, quote):
+            raise ConfigError(
+                f"venue.fee_currency is {told}", remedy=f"use {quote}, or {base}, for {instrument.symbol}"
+            )
+        return told == base
