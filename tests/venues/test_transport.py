@@ -138,6 +138,59 @@ def test_refusal_for_the_rate_is_definitely_not_done(status: str, header: str, s
     asyncio.run(run())
 
 
+def test_status_whose_body_speaks_is_answered_and_any_other_is_lost() -> None:
+    async def run() -> None:
+        found = reply('{"status":2}', status="404 Not Found")
+        limited = reply('{"error":"slow"}', status="429 Too Many Requests", headers="retry-after: 9")
+        async with loopback(found, found, limited, limited, found, reply("", status="500 Oops")) as server:
+            transport = Transport(server.url)
+            speaking = frozenset({404, 429})
+            assert await transport.get("/a", statuses=speaking) == b'{"status":2}'
+            told = await transport.send("POST", "/b", b"{}", {}, changes_state=True, statuses=speaking)
+            assert (told.status, told.body) == (404, b'{"status":2}')
+            told = await transport.send("DELETE", "/c", changes_state=True, statuses=speaking)
+            assert (told.status, transport.retry_after_s) == (429, 9.0)
+            with pytest.raises(Throttled):
+                await transport.send("DELETE", "/c", changes_state=True, statuses=frozenset({404}))
+            with pytest.raises(UnknownFate):
+                await transport.send("PUT", "/d", b"{}", {}, changes_state=True, statuses=frozenset({429}))
+            with pytest.raises(UnknownFate):
+                await transport.send("PUT", "/d", b"{}", {}, changes_state=True, statuses=speaking)
+            await transport.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirect_is_never_followed_whatever_statuses_speak(status: int) -> None:
+    async def run() -> None:
+        away = reply("elsewhere", status=f"{status} Away", headers="location: http://127.0.0.1:1/")
+        async with loopback(away) as server:
+            transport = Transport(server.url)
+            with pytest.raises(VenueError, match=f"HTTP {status}"):
+                await transport.get("/x", statuses=frozenset({400, 401, 403, 404, 429}))
+            await transport.close()
+            assert len(server.requests) == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_every_method_carries_its_parameters_headers_and_body(method: str) -> None:
+    async def run() -> None:
+        body = b"" if method == "GET" else b'{"token":"t"}'
+        async with loopback(reply("1")) as server:
+            transport = Transport(server.url)
+            told = await transport.send(method, "/p", body, {"api-key": "k"}, params={"q": "1,2"}, changes_state=False)
+            await transport.close()
+            assert (told.status, told.body) == (200, b"1")
+            (request,) = server.requests
+            assert (request.method, request.target, request.body) == (method, "/p?q=1%2C2", body)
+            assert request.headers["api-key"] == "k"
+
+    asyncio.run(run())
+
+
 def test_last_word_is_asked_when_the_connection_stands_and_stops_the_request() -> None:
     async def run() -> None:
         async with loopback(reply("1")) as server:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -26,6 +27,14 @@ _REFUSED_FOR_NOW: Final = frozenset({403, 429})
 _LAST_MOMENT: Final = "http11.send_request_body.started"
 """What httpcore calls the moment at which the connection stands, the head is out, and the body is written next: from
 there to the socket nothing is awaited. A request without its body is none, so what stops here was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The HTTP status, and the body as it came."""
+
+    status: int
+    body: bytes
 
 
 class Transport:
@@ -65,9 +74,17 @@ class Transport:
             headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "ztb"},
         )
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None) -> bytes:
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        statuses: frozenset[int] = frozenset(),
+    ) -> bytes:
         """The body of an answer; failures are VenueError (retryable), Unreachable or Throttled."""
-        return await self._exchange(self._client.build_request("GET", self._base_url + path, params=params), False)
+        answer = await self.send("GET", path, params=params, headers=headers, statuses=statuses, changes_state=False)
+        return answer.body
 
     async def post(
         self,
@@ -77,21 +94,45 @@ class Transport:
         *,
         changes_state: bool,
         last_word: Callable[[], None] | None = None,
+        statuses: frozenset[int] = frozenset(),
     ) -> bytes:
-        """The body of an answer; with ``changes_state`` a lost answer is UnknownFate.
+        """The body of an answer; ``send`` says the rest."""
+        answer = await self.send(
+            "POST", path, body, headers, changes_state=changes_state, last_word=last_word, statuses=statuses
+        )
+        return answer.body
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        changes_state: bool,
+        params: Mapping[str, str] | None = None,
+        last_word: Callable[[], None] | None = None,
+        statuses: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """One request, one answer; with ``changes_state`` a lost answer is UnknownFate.
+
+        ``statuses``: those besides 200 whose body says what happened, in the venue's own words; any other is a
+        failure of the wire. A 403 or 429 leaves its wish in ``retry_after_s`` either way.
 
         ``last_word`` is called when everything that has to be waited for is over and the body is about to be written;
         when it raises, nothing was sent.
         """
+        assert last_word is None or body, "without a body a request is whole before the last word"
         trace = None if last_word is None else _LastWord(last_word)
         request = self._client.build_request(
-            "POST",
+            method,
             self._base_url + path,
-            content=body,
-            headers=dict(headers),
+            params=params,
+            content=body or None,
+            headers=dict(headers or {}),
             extensions={} if trace is None else {"trace": trace},
         )
-        answer = await self._exchange(request, changes_state)
+        answer = await self._exchange(request, changes_state, statuses)
         if trace is not None and not trace.was_asked:
             raise InvariantBroken("a request left without the last word: does httpcore name its moments otherwise?")
         return answer
@@ -108,15 +149,15 @@ class Transport:
         """Close every kept connection."""
         await self._client.aclose()
 
-    async def _exchange(self, request: httpx.Request, changes_state: bool) -> bytes:
+    async def _exchange(self, request: httpx.Request, changes_state: bool, statuses: frozenset[int]) -> Answer:
         where = f"{request.method} {request.url.host}{request.url.path}"
         try:
             async with asyncio.timeout(self._exchange_s_max):
                 response = await self._client.send(request, stream=True)
                 self._date = response.headers.get("date", "")
                 try:
-                    self._judge_status(response, where, changes_state)
-                    return await self._body(response, where, changes_state)
+                    self._judge_status(response, where, changes_state, statuses)
+                    return Answer(response.status_code, await self._body(response, where, changes_state))
                 finally:
                     await response.aclose()
         except _NOT_SENT as error:
@@ -131,17 +172,20 @@ class Transport:
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise _lost(where, _reason(error), changes_state) from None
 
-    def _judge_status(self, response: httpx.Response, where: str, changes_state: bool) -> None:
+    def _judge_status(
+        self, response: httpx.Response, where: str, changes_state: bool, statuses: frozenset[int]
+    ) -> None:
         status = response.status_code
         if status in _REFUSED_FOR_NOW:
             self.retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
-            raise Throttled(
-                f"{where}: refused with HTTP {status}, retry after {self.retry_after_s:g} s",
-                kind="rate_limit",
-                code=str(status),
-                retryable=True,
-            )
-        if status != 200:
+        if status != 200 and status not in statuses:
+            if status in _REFUSED_FOR_NOW:
+                raise Throttled(
+                    f"{where}: refused with HTTP {status}, retry after {self.retry_after_s:g} s",
+                    kind="rate_limit",
+                    code=str(status),
+                    retryable=True,
+                )
             raise _lost(where, f"HTTP {status}", changes_state, code=str(status))
         if response.headers.get("content-encoding", "identity") != "identity":
             raise _lost(where, "an answer in an encoding that was not asked for", changes_state)
