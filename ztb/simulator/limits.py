@@ -27,7 +27,10 @@ TAPE_PRIME_EVENTS_MAX: Final = 10_000
 TAPE_SEAM_NS: Final = 1_000_000
 """Between the last event of one pass of the tape and the first of the next."""
 
+PRINTS_MAX: Final = 10_000
+"""Public trades kept in memory: more than any stream leaves unsent between two wake-ups."""
 PUBLIC_TRADES_MAX: Final = 150
+"""Of one public answer."""
 PUBLIC_DEPTH_MAX: Final = 150
 TICKER_MINUTES_MAX: Final = 24 * 60
 

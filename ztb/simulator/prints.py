@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, final
 
-from ztb.simulator.limits import PUBLIC_TRADES_MAX, TICKER_MINUTES_MAX
+from ztb.simulator.limits import PRINTS_MAX, TICKER_MINUTES_MAX
 
 _MINUTE_NS: Final = 60 * 1_000_000_000
 
@@ -37,34 +38,53 @@ class DayFigures:
 
 @final
 @dataclass(slots=True)
-class _Minute:
+class Minute:
+    """One minute in which somebody traded; prices in ticks, ``minute`` since 1970, ``value`` in ticks x lots."""
+
     minute: int
+    open: int
     high: int
     low: int
-    lots: int
-    value: int
+    close: int
+    lots: int = 0
+    value: int = 0
 
 
 class Prints:
     """Bounded memory of the public trades."""
 
     def __init__(self) -> None:
-        self.recent: Final[deque[Print]] = deque(maxlen=PUBLIC_TRADES_MAX)
+        self.recent: Final[deque[Print]] = deque(maxlen=PRINTS_MAX)
         """Oldest first."""
-        self._minutes: deque[_Minute] = deque(maxlen=TICKER_MINUTES_MAX)
+        self._minutes: deque[Minute] = deque(maxlen=TICKER_MINUTES_MAX)
 
     @property
     def last(self) -> Print | None:
         return self.recent[-1] if self.recent else None
 
+    def since(self, trade_id: int) -> list[Print]:
+        """Those after this one, oldest first, as far as memory goes back."""
+        found: list[Print] = []
+        for trade in reversed(self.recent):
+            if trade.trade_id <= trade_id:
+                break
+            found.append(trade)
+        found.reverse()
+        return found
+
+    def minutes(self) -> Iterator[Minute]:
+        """The minutes of the last 24 hours that had a trade, oldest first."""
+        return iter(self._minutes)
+
     def add(self, trade: Print) -> None:
         self.recent.append(trade)
         minute = trade.ts_ns // _MINUTE_NS
         if not self._minutes or self._minutes[-1].minute < minute:
-            self._minutes.append(_Minute(minute, trade.price, trade.price, 0, 0))
+            self._minutes.append(Minute(minute, trade.price, trade.price, trade.price, trade.price))
         bucket = self._minutes[-1]
         bucket.high = max(bucket.high, trade.price)
         bucket.low = min(bucket.low, trade.price)
+        bucket.close = trade.price
         bucket.lots += trade.lots
         bucket.value += trade.price * trade.lots
 
