@@ -30,8 +30,8 @@ from ztb.store.chain import Record
 from ztb.store.database import JOURNAL_NAME
 from ztb.store.reader import JournalReader
 from ztb.store.writer import JournalWriter
-from ztb.venues.polling import PollingTracker
 from ztb.venues.port import Addresses
+from ztb.venues.tracker import OrderTracker
 
 
 def make_setting(directory: Path, *overrides: str, observe: bool = False) -> Setting:
@@ -63,7 +63,7 @@ class Parts:
             progress=lambda: None, on_failure=self.supervisor.fail,
         )  # fmt: skip
         account = MeteredAccount(self.account, self.setting.meter)
-        self.tracker = PollingTracker(account, SPOT, self.clock, cursor=recovered.cursor or "")
+        self.tracker = OrderTracker(account, SPOT, self.clock, cursor=recovered.cursor or "")
         outbox = Outbox(
             account=account, tracker=self.tracker, journal=self.writer, gate=gate, inbox=self.setting.inbox,
             state=engine.state, meter=self.setting.meter, on_failure=self.supervisor.fail,

@@ -32,7 +32,7 @@ from ztb.store.journal import Journal
 from ztb.store.writer import JournalWriter
 from ztb.venues.limiter import LimitClass, Limiter, RateRule
 from ztb.venues.nonce import NonceFile
-from ztb.venues.polling import PollingTracker
+from ztb.venues.tracker import OrderTracker
 from ztb.venues.transport import Transport
 from ztb.venues.zaif.account import ZaifAccount
 
@@ -74,7 +74,7 @@ class Rig:
             instruments={SYMBOL: SPOT}, at_wire=self._at_the_wire,
         )  # fmt: skip
         self.outbox = Outbox(
-            account=self.account, tracker=PollingTracker(self.account, SPOT, self.clock, cursor=""),
+            account=self.account, tracker=OrderTracker(self.account, SPOT, self.clock, cursor=""),
             journal=self.writer, gate=self.gate, inbox=self.inbox, state=self.engine.state, meter=meter,
             on_failure=self.failures.append,
         )  # fmt: skip

@@ -40,8 +40,8 @@ from ztb.service.measure import Meter
 from ztb.service.outbox import NOT_ACKNOWLEDGED, Outbox
 from ztb.store.journal import Journal
 from ztb.store.writer import JournalWriter
-from ztb.venues.polling import PollingTracker
 from ztb.venues.port import Placed
+from ztb.venues.tracker import OrderTracker
 
 
 def place(client_id: str = "ztb-1", *, reduce_only: bool = False) -> Place:
@@ -65,7 +65,7 @@ class Scene:
         self.failures: list[BaseException] = []
         self.journal = Journal.open(directory / "journal.db", profile="test", mode="test", now_ns=T0)
         self.writer = JournalWriter(self.journal, on_failure=self.failures.append)
-        self.tracker = PollingTracker(self.account, SPOT, self.clock, cursor="")
+        self.tracker = OrderTracker(self.account, SPOT, self.clock, cursor="")
         self.gate = WireGate(self.state, self.clock, armed=True, journal_failure=lambda: self.writer.failure)
         self.outbox = Outbox(
             account=self.account,

@@ -26,8 +26,8 @@ from ztb.host.log import get_log
 from ztb.service.gate import STOPPING, STORE_FAILED, WireGate
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
-from ztb.venues.polling import PollingTracker
 from ztb.venues.port import Account
+from ztb.venues.tracker import OrderTracker
 
 UNDER_WAY_MAX: Final = 512
 """Commands being carried out at one time: of each order at most its placing, one cancel and one look-up."""
@@ -56,7 +56,7 @@ class Outbox:
         self,
         *,
         account: Account,
-        tracker: PollingTracker,
+        tracker: OrderTracker,
         journal: Durable,
         gate: WireGate,
         inbox: Inbox,

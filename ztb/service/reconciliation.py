@@ -15,7 +15,7 @@ from ztb.core.state import State
 from ztb.service import status
 from ztb.service.inbox import Inbox
 from ztb.service.setting import Setting
-from ztb.venues.polling import PollingTracker
+from ztb.venues.tracker import OrderTracker
 
 LOOK_S: Final = 0.02
 LOOKS_MAX: Final = 3
@@ -34,7 +34,7 @@ class Reconciliation:
         self,
         setting: Setting,
         state: State,
-        tracker: PollingTracker | None,
+        tracker: OrderTracker | None,
         *,
         epoch: int,
         on_ready: Callable[[], None],

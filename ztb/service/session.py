@@ -26,8 +26,8 @@ from ztb.service.setting import KILL_SIGNAL, SIGNALS, STOP_SIGNALS, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Composer, Trader
 from ztb.store.writer import JournalWriter
-from ztb.venues.polling import PollingTracker
 from ztb.venues.port import MarketFeed
+from ztb.venues.tracker import OrderTracker
 
 LINK_CLOSE_WALL_S_MAX: Final = 0.3
 
@@ -144,7 +144,7 @@ class Session:
         async for event in feed.events():
             await self._setting.inbox.put(event)
 
-    async def _pass_on_orders(self, tracker: PollingTracker) -> None:
+    async def _pass_on_orders(self, tracker: OrderTracker) -> None:
         async for event in tracker.events():
             self._setting.inbox.put_now(event)
 

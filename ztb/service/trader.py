@@ -30,7 +30,7 @@ from ztb.service.setting import Keys, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.watchdog import Watchdog
 from ztb.store.writer import JournalWriter
-from ztb.venues.polling import PollingTracker
+from ztb.venues.tracker import OrderTracker
 
 T = TypeVar("T")
 START_ATTEMPTS_MAX: Final = 12
@@ -46,7 +46,7 @@ class Dealing:
     """What a trader needs to send: all of it, or none."""
 
     account: MeteredAccount
-    tracker: PollingTracker
+    tracker: OrderTracker
     outbox: Outbox
 
 
@@ -132,7 +132,7 @@ class Composer:
             setting.meter,
         )
         cursor = recovered.cursor if recovered.cursor is not None else await self._first_cursor(account, instrument)
-        tracker = PollingTracker(account, instrument, setting.clock, cursor=cursor)
+        tracker = OrderTracker(account, instrument, setting.clock, cursor=cursor)
         _watch_again(tracker, state)
         outbox = Outbox(
             account=account,
@@ -182,7 +182,7 @@ class Composer:
         return await call()
 
 
-def _watch_again(tracker: PollingTracker, state: State) -> None:
+def _watch_again(tracker: OrderTracker, state: State) -> None:
     """Orders of earlier sessions: those that ended for late fills, the others until their fate is known."""
     for order in state.orders.values():
         tracker.watch(order, known_fills=order.fills)

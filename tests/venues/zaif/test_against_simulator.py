@@ -35,7 +35,7 @@ from ztb.simulator.tape_player import MarketEvent
 from ztb.simulator.zaif.rules import ZaifRules
 from ztb.venues.limiter import Limiter, RateRule
 from ztb.venues.nonce import NonceFile
-from ztb.venues.polling import PollingPace, PollingTracker
+from ztb.venues.tracker import OrderTracker, PollingPace
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import rules
 from ztb.venues.zaif.account import ZaifAccount
@@ -70,7 +70,7 @@ class Trader:
             instruments={"btc_jpy": BTC_JPY},
         )
         pace = PollingPace(history_burst=1000) if limits is UNHURRIED else None
-        self.tracker = PollingTracker(self.account, BTC_JPY, clock, cursor="", pace=pace)
+        self.tracker = OrderTracker(self.account, BTC_JPY, clock, cursor="", pace=pace)
         self.sent: dict[str, Place] = {}
         self.outcome: dict[str, str] = {}
         self.filled: dict[str, dict[str, OrderFilled]] = {}

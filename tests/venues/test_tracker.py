@@ -15,8 +15,8 @@ from tests.venues.zaif.samples import BTC_JPY
 from ztb.core.error import VenueError
 from ztb.core.event import OrderAccepted, OrderEvent, OrderFilled, OrderRecovered
 from ztb.core.instrument import BUY
-from ztb.venues.polling import PollingPace, PollingTracker
 from ztb.venues.port import Placed
+from ztb.venues.tracker import OrderTracker, PollingPace
 
 
 class Desk:
@@ -25,7 +25,7 @@ class Desk:
     def __init__(self, *, cursor: str = "0", **options: Any) -> None:  # noqa: ANN401
         self.account = ScriptedAccount()
         self.clock = ScriptedClock()
-        self.tracker = PollingTracker(self.account, BTC_JPY, self.clock, cursor=cursor, **options)
+        self.tracker = OrderTracker(self.account, BTC_JPY, self.clock, cursor=cursor, **options)
 
     async def poll(self, seconds: float = 10.0) -> list[OrderEvent]:
         self.clock.advance(seconds)
@@ -188,7 +188,7 @@ def test_saved_cursor_is_never_beyond_a_fill_of_a_working_order() -> None:
         # A restart from the saved cursor finds the fill that came while nobody looked.
         desk.account.open.clear()
         desk.account.fill(103, "ztb-a", 10)
-        again = PollingTracker(desk.account, BTC_JPY, desk.clock, cursor=desk.tracker.cursor)
+        again = OrderTracker(desk.account, BTC_JPY, desk.clock, cursor=desk.tracker.cursor)
         again.watch(OrderRecovered(0, "ztb-a", "btc_jpy", BUY, 10, 100, False, 0, 1))
         assert names(await again.poll()) == ["OrderFilled"]
 
@@ -440,7 +440,7 @@ def test_looks_never_overlap() -> None:
                 under_way -= 1
                 return await super().fills_after(instrument, trade_id, urgent=urgent)
 
-        tracker = PollingTracker(Slow(), BTC_JPY, desk.clock, cursor="0")
+        tracker = OrderTracker(Slow(), BTC_JPY, desk.clock, cursor="0")
         await asyncio.gather(*(tracker.reconcile({}) for _ in range(10)))
         assert tracker.looks == 10
 

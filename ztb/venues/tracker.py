@@ -78,7 +78,7 @@ class ReconcileReport:
         return "; ".join(parts + list(self.contradictions))
 
 
-class PollingTracker:
+class OrderTracker:
     """Watches the orders of one instrument whose tag starts with ``TAG_PREFIX``."""
 
     def __init__(
