@@ -30,6 +30,7 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("ztb.cli.replay", "a policy over recorded market data"),
     "tape": ("ztb.cli.tape", "recorded market data: import, info, check"),
     "simulator": ("ztb.cli.simulator", "an exchange on this machine that speaks a venue's protocol"),
+    "venue": ("ztb.cli.venue", "an exchange from outside: probe it, list its instruments"),
     "policy": ("ztb.cli.policy", "the trading policies that are installed"),
     "config": ("ztb.cli.config", "show and check profiles"),
     "audit": ("ztb.cli.audit", "verify, show and export the journal; run past sessions again"),
