@@ -16,6 +16,9 @@ EXCHANGE_S_MAX: Final = 20.0
 CONNECTIONS_MAX: Final = 8
 RETRY_AFTER_S_MAX: Final = 300.0
 """A venue may ask for any pause, and during it not even a cancel can leave: longer than this nobody waits unasked."""
+REFUSED_PAUSE_S: Final = 2.0
+"""After a refusal for the rate that says no time; each further one soon after it doubles the pause."""
+REFUSED_PAUSE_S_MAX: Final = 60.0
 REMARK_LENGTH_MAX: Final = 200
 """Characters of a venue's own text that are kept in messages."""
 
@@ -43,3 +46,13 @@ STRAY_FILLS_MAX: Final = 1_000
 CONTRADICTIONS_MAX: Final = 100
 LOOKS_MAX: Final = 60
 """Attempts to look an unknown order up before the caller has to ask again."""
+
+BREAKER_WINDOW_CALLS: Final = 50
+BREAKER_CALLS_MIN: Final = 10
+"""A ratio of fewer calls means nothing."""
+BREAKER_FAILURE_RATIO: Final = 0.5
+BREAKER_FAILED_IN_ROW: Final = 5
+BREAKER_LATENCY_S: Final = 30.0
+"""An answer that took so long (of the wall) is as good as none."""
+BREAKER_OPEN_S: Final = 60.0
+BREAKER_TRIALS: Final = 5

@@ -170,6 +170,8 @@ class HeadRoom:
     period_s: float
     free: int
     free_urgent: int
+    breaker: str = "closed"
+    """Of the circuit breaker that this limit's calls pass: closed, open or half_open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,8 +202,8 @@ class ZaifAccount:
             try:
                 return codec.private_answer(decoder, body, method)
             except Throttled:
-                seconds = rules.THROTTLED_PAUSE_S.get(method, rules.THROTTLED_PAUSE_S_DEFAULT)
-                self._limiter.penalise(method, seconds)
+                pause_s = rules.THROTTLED_PAUSE_S.get(method, limits.REFUSED_PAUSE_S)
+                self._limiter.refused(method, pause_s=pause_s)
                 raise
             except Rejected as error:
                 if error.code != rules.NONCE_TOO_LOW or attempt == attempts:
@@ -228,9 +228,9 @@ class ZaifAccount:
                     "/tapi", body.encode("ascii"), headers, changes_state=changes_state, last_word=last_word
                 )
             except Throttled:
-                pause_s = max(rules.THROTTLED_PAUSE_S_DEFAULT, self._transport.retry_after_s)
-                for limit_class in (LimitClass.PRIVATE, LimitClass.EXEC):
-                    self._limiter.penalise_class(limit_class, pause_s)
+                self._limiter.refused(
+                    method, retry_after_s=self._transport.retry_after_s, whole=(LimitClass.PRIVATE, LimitClass.EXEC)
+                )
                 raise
 
 

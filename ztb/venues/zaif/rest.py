@@ -14,7 +14,7 @@ from ztb.venues.clock import Clock
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.port import ServerTime
 from ztb.venues.transport import Transport
-from ztb.venues.zaif import codec, rules
+from ztb.venues.zaif import codec
 from ztb.venues.zaif.frames import FrameReader
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class ZaifPublic:
             try:
                 body = await self._transport.get(f"/api/1/{path}")
             except Throttled:
-                pause_s = max(rules.THROTTLED_PAUSE_S_DEFAULT, self._transport.retry_after_s)
-                self._limiter.penalise_class(LimitClass.PUBLIC, pause_s)
+                retry_after_s = self._transport.retry_after_s
+                self._limiter.refused("public", retry_after_s=retry_after_s, whole=(LimitClass.PUBLIC,))
                 raise
         return codec.public_answer(decoder, body, path)

@@ -47,7 +47,6 @@ TAKER_FEE_PPM_MAIN: Final = 1_000
 MAIN_PAIRS: Final = frozenset({"btc_jpy", "eth_jpy", "eth_btc"})
 
 THROTTLED_PAUSE_S: Final = {"trade_history": 60.0}
-THROTTLED_PAUSE_S_DEFAULT: Final = 2.0
 
 RATE_RULES: Final[dict[str, RateRule]] = {
     "public": RateRule(LimitClass.PUBLIC, calls=10, period_s=1.0, wait_s_max=5.0),

@@ -9,7 +9,7 @@ from typing import Final
 from ztb.core.error import ConfigError
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
-from ztb.venues.limiter import Limiter
+from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
 from ztb.venues.nonce import NonceFile
 from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
 from ztb.venues.transport import Transport
@@ -46,9 +46,10 @@ class ZaifVenue:
     def account(
         self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
     ) -> ZaifAccount:
-        """Its nonces are kept in ``directory``."""
+        """Its nonces, and what it used up of the rate limits, are kept in ``directory``."""
         assert self._nonce is None, "one account for each venue object"
         self._nonce = NonceFile(directory / NONCE_NAME, clock=self._clock)
+        self._limiter.remember(directory / RATE_MEMORY_NAME)
         return ZaifAccount(
             self._transport,
             key=keys.key,
@@ -72,6 +73,7 @@ class ZaifVenue:
         await self._transport.close()
         if self._nonce is not None:
             self._nonce.close()
+        self._limiter.close()
 
     def _is_fee_in_base(self, instrument: Instrument) -> bool:
         base, quote, told = instrument.base.lower(), instrument.quote.lower(), self._fee_currency.lower()
