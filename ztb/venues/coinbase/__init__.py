@@ -1,0 +1,1 @@
+"""Coinbase Advanced Trade, spot: its wire format, signing, rules, streams and private calls."""
