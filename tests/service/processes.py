@@ -28,7 +28,14 @@ BALANCES = {"jpy": "1000000", "btc": "1.0"}
 class Exchange:
     """``ztb simulator --admin`` with one account."""
 
-    def __init__(self, directory: Path, *words: str, time_scale: float = 20.0, tape: str = "demo-btc_jpy.tape") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *words: str,
+        time_scale: float = 20.0,
+        tape: str = "demo-btc_jpy.tape",
+        venue: str = "zaif",
+    ) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.account: ExchangeAccount = make_account(directory, balances=BALANCES)
         self.time_scale = time_scale
@@ -36,7 +43,7 @@ class Exchange:
         self._log = (directory / "simulator.log").open("ab")
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "ztb", "simulator", "--venue", "zaif", "--tape", tape,
+                sys.executable, "-m", "ztb", "simulator", "--venue", venue, "--tape", tape,
                 "--accounts", str(self.account.accounts_file), "--listen", "127.0.0.1:0", "--admin", "--with-parent",
                 "--time-scale", repr(time_scale), "--epoch-ns", str(self.epoch_ns), *words,
             ],
@@ -49,7 +56,10 @@ class Exchange:
         self._client = httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_S)
 
     def status(self) -> dict[str, Any]:
-        plain: dict[str, Any] = self._client.get("/_sim/status").raise_for_status().json()
+        return self.get("/_sim/status")
+
+    def get(self, path: str) -> dict[str, Any]:
+        plain: dict[str, Any] = self._client.get(path).raise_for_status().json()
         return plain
 
     def calls(self, method: str = "trade", *, after: int = 0) -> list[dict[str, Any]]:
