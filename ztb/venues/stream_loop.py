@@ -90,7 +90,8 @@ class StreamLoop(Generic[N]):
         silence_s_max: float | None = SILENCE_S_MAX,
         ping_s: float = PING_S,
     ) -> None:
-        """``silence_s_max`` None: no news for hours is normal here; protocol pings have to notice a dead socket."""
+        """``silence_s_max`` None: no news for hours is normal here; protocol pings have to notice a dead socket, and
+        the stream counts as back when it is greeted, because nothing else may come for long."""
         self._wire = wire
         self._clock = clock
         self._uds = uds
@@ -99,6 +100,7 @@ class StreamLoop(Generic[N]):
         self._ping_s = ping_s
         self._backoff = Backoff(jitter)
         self._is_connected: bool | None = None
+        self._socket: ClientConnection | None = None
         self.frames = 0
         self.frames_refused = 0
         self.reconnections = 0
@@ -123,16 +125,27 @@ class StreamLoop(Generic[N]):
             await self._clock.sleep(self._backoff.lost(self._clock.monotonic_ns()))
             self.reconnections += 1
 
+    def drop(self) -> None:
+        """End the connection that stands, if one does: what it was made with holds no longer. Another one follows."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
     async def _connection_news(self) -> AsyncGenerator[N, None]:
         """The news of one connection, until it is lost."""
         async with await self._opened() as socket:
             self._wire.connected()
+            self._socket = socket
             greeter = asyncio.create_task(self._greet(socket))
             try:
+                if self._silence_s_max is None:
+                    await greeter
+                    for state in self._back(self._clock.now_ns()):
+                        yield state
                 async with aclosing(self._frames_news(socket)) as frames_news:
                     async for news in frames_news:
                         yield news
             finally:
+                self._socket = None
                 greeter.cancel()
                 await asyncio.gather(greeter, return_exceptions=True)
 
@@ -157,15 +170,21 @@ class StreamLoop(Generic[N]):
             if news is None:
                 continue
             heard_ns = self._clock.monotonic_ns()
-            if not self._is_connected:
-                self._is_connected = True
-                self._backoff.connected(heard_ns)
-                yield self._wire.state(ts_ns, True, "")
+            for state in self._back(ts_ns):
+                yield state
             if news and (is_first or self._wire.has_gap):
                 is_first = False
                 news = await self._wire.caught_up(news, ts_ns)
             for one in news:
                 yield one
+
+    def _back(self, ts_ns: int) -> Sequence[N]:
+        """The news that the stream is back, if that is news."""
+        if self._is_connected:
+            return ()
+        self._is_connected = True
+        self._backoff.connected(self._clock.monotonic_ns())
+        return (self._wire.state(ts_ns, True, ""),)
 
     async def _opened(self) -> connect:
         url = checked_url(await self._wire.url(), uds=self._uds)
