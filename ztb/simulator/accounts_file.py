@@ -1,11 +1,13 @@
 """Reads the accounts file. Fails closed: whatever is not exactly understood is an error that names file and place.
 
 ``[[account]]`` with ``key``, ``secret`` and ``balances = { jpy = "1000000", btc = "1.0" }``; optional ``rights``,
-``maker_fee_ppm``, ``taker_fee_ppm`` and ``limits_factor``. Amounts are strings, because a TOML float is not exact.
+``maker_fee_ppm``, ``taker_fee_ppm``, ``limits_factor``. Where clients sign with a private key of their own (Coinbase),
+``public_key_pem`` stands instead of ``secret``. Amounts are strings, because a TOML float is not exact.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +21,11 @@ from ztb.simulator.accounts import RIGHTS, RIGHTS_DEFAULT, Account, Units
 FILE_BYTES_MAX: Final = 1024 * 1024
 AMOUNT_MAX: Final = Decimal(10) ** 15
 LIMITS_FACTOR_MAX: Final = 1_000_000
-_KNOWN: Final = ("key", "secret", "balances", "rights", "maker_fee_ppm", "taker_fee_ppm", "limits_factor")
+PEM_LENGTH_MAX: Final = 4_096
+_KNOWN: Final = (
+    "key", "secret", "public_key_pem", "balances", "rights", "maker_fee_ppm", "taker_fee_ppm", "limits_factor",
+)  # fmt: skip
+_PEM: Final = re.compile(r"-----BEGIN PUBLIC KEY-----\s[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----", re.ASCII)
 _GRANTABLE: Final = tuple(right for right in RIGHTS if right != "withdraw")
 _EXAMPLE: Final = 'write [[account]] with key = "...", secret = "..." and balances = { jpy = "1000000", btc = "1.0" }'
 
@@ -77,12 +83,13 @@ class _Table:
                 raise self._error(f"unknown key {name!r}", f"known keys: {', '.join(_KNOWN)}")
         return Account(
             key=self._text("key"),
-            secret=self._text("secret"),
+            secret="" if "public_key_pem" in self._table and "secret" not in self._table else self._text("secret"),
             balances=self._balances(units),
             maker_fee_ppm=self._whole("maker_fee_ppm", maker_fee_ppm, low=-PPM // 10, high=PPM // 10),
             taker_fee_ppm=self._whole("taker_fee_ppm", taker_fee_ppm, low=0, high=PPM // 10),
             rights=self._rights(),
             limits_factor=self._whole("limits_factor", 1, low=1, high=LIMITS_FACTOR_MAX),
+            public_key_pem=self._public_key() if "public_key_pem" in self._table else "",
         )
 
     def _error(self, text: str, remedy: str) -> UsageError:
@@ -93,6 +100,15 @@ class _Table:
         if not isinstance(value, str) or not value or not value.isprintable():
             raise self._error(f"{name!r} must be a text that is not empty", _EXAMPLE)
         return value
+
+    def _public_key(self) -> str:
+        value = self._table["public_key_pem"]
+        if not isinstance(value, str) or not _PEM.fullmatch(value.strip()) or len(value) > PEM_LENGTH_MAX:
+            raise self._error(
+                "'public_key_pem' is no public key",
+                'write """, the lines from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and """',
+            )
+        return value.strip() + "\n"
 
     def _whole(self, name: str, default: int, *, low: int, high: int) -> int:
         value = self._table.get(name, default)

@@ -4,7 +4,8 @@ For tests, drills and auditors; off unless asked for, reachable from this machin
 protocol. Amounts are exact decimal texts. Secrets never appear.
 
 ``GET /_sim/status`` · ``GET /_sim/book?key=K&after=N`` · ``GET /_sim/mood`` · ``POST /_sim/mood`` with
-``{"name": …, "probability": …, "count": …, "ms": …, "methods": […], "seed": …}`` or ``{"name": …, "off": true}``.
+``{"name": …, "probability": …, "count": …, "ms": …, "methods": […], "seed": …, "from_s": …, "to_s": …}`` or
+``{"name": …, "off": true}``.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import msgspec
 
 from ztb.core.error import UsageError
 from ztb.core.instrument import BUY, SELL
-from ztb.simulator.accounts import Account, Fill
+from ztb.simulator.accounts import Account
 from ztb.simulator.book_side import Order
 from ztb.simulator.dialect import Reply, Request
 from ztb.simulator.exchange import Exchange
 from ztb.simulator.limits import RECORD_PAGE_MAX
+from ztb.simulator.margin import Position
 from ztb.simulator.moods import KINDS, Mood, Moods
+from ztb.simulator.news import Fill
 from ztb.simulator.record import Record
 
 PREFIX: Final = "/_sim/"
@@ -40,6 +43,8 @@ class _MoodOrder(msgspec.Struct, forbid_unknown_fields=True):
     methods: list[str] = []
     seed: int | None = None
     off: bool = False
+    from_s: int | None = None
+    to_s: int | None = None
 
 
 class Admin:
@@ -122,6 +127,29 @@ class Admin:
             "held": {name: grid(name).text(units) for name, units in account.held.items()},
             "orders": [self._order(order) for order in account.orders.values()],
             "fills": [self._fill(fill) for fill in account.fills],
+            **self._leverage(account),
+        }
+
+    def _leverage(self, account: Account) -> dict[str, Any]:
+        """Positions and their margin, where the account ever had any."""
+        if not account.pledged:
+            return {}
+        grid = self._exchange.purse.units.grid
+        return {
+            "pledged": {name: grid(name).text(units) for name, units in account.pledged.items()},
+            "positions": [self._position(position) for position in account.positions.values()],
+        }
+
+    def _position(self, position: Position) -> dict[str, Any]:
+        instrument = self._exchange.instrument
+        return {
+            "position_id": position.position_id,
+            "symbol": position.symbol,
+            "side": _ROLES[position.side],
+            "amount": instrument.sizes.text(position.lots),
+            "ordered": instrument.sizes.text(position.lots_ordered),
+            "price": instrument.prices.text(position.price),
+            "opened_ns": position.opened_ns,
         }
 
     def _order(self, order: Order) -> dict[str, Any]:
@@ -134,6 +162,8 @@ class Admin:
             "remaining": instrument.sizes.text(order.remaining),
             "created_ns": order.created_ns,
             "comment": order.comment,
+            **({"client_id": order.client_id} if order.client_id else {}),
+            **({"symbol": order.symbol} if order.symbol else {}),
         }
 
     def _fill(self, fill: Fill) -> dict[str, Any]:
@@ -148,7 +178,20 @@ class Admin:
             "amount": instrument.sizes.text(fill.lots),
             "fee": instrument.money.text(fill.fee),
             "comment": fill.comment,
+            **self._fill_of(fill.order, fill),
         }
+
+    def _fill_of(self, order: Order | None, fill: Fill) -> dict[str, Any]:
+        """What only venues with client ids, or with leverage, have to tell."""
+        told: dict[str, Any] = {}
+        if order is not None and order.client_id:
+            told["client_id"] = order.client_id
+        if order is not None and order.symbol:
+            told["symbol"] = order.symbol
+        if fill.position_id:
+            told["position_id"] = fill.position_id
+            told["gain"] = self._exchange.instrument.money.text(fill.gain)
+        return told
 
     def _mood(self, _request: Request) -> dict[str, Any]:
         return {"active": self._moods.active(), "known": dict(KINDS)}
@@ -164,7 +207,12 @@ class Admin:
             self._moods.switch_off(order.name)
         else:
             methods = frozenset(order.methods)
-            self._moods.switch_on(Mood(order.name, order.probability, order.count, order.ms, methods))
+            self._moods.switch_on(
+                Mood(
+                    order.name, order.probability, order.count, order.ms, methods,
+                    from_s=order.from_s, to_s=order.to_s,
+                )
+            )  # fmt: skip
         return {"active": self._moods.active()}
 
 

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import final
 
+from ztb.core.command import GTC, MARKET, TIMES_IN_FORCE
 from ztb.core.instrument import BUY, SELL
 
 
 @final
 @dataclass(slots=True, eq=False)
 class Order:
-    """A client's limit order. Price in ticks; ``remaining`` of ``lots`` still works, ``ahead`` of it in the queue."""
+    """A client's order. Price in ticks, 0 of a market order; ``remaining`` of ``lots`` is not filled, ``ahead`` of it
+    in the queue. What it did so far is told in money units (``notional``, ``fee``).
+    """
 
     order_id: int
     owner: str
@@ -25,14 +28,45 @@ class Order:
     lots: int
     created_ns: int
     comment: str = ""
+    client_id: str = ""
+    """What the venue shows as the client's order id."""
+    time_in_force: str = GTC
+    symbol: str = ""
+    """The venue's name of what is traded, where one book has several (spot and leverage)."""
+    leveraged: bool = False
+    """Opens or closes positions instead of moving coins."""
+    closes: tuple[int, ...] = ()
+    """Ids of the positions that it closes, in this order; empty: it opens (or is spot)."""
     remaining: int = field(init=False)
     ahead: int = field(init=False, default=0)
+    end: str = field(init=False, default="")
+    """``filled``, ``cancelled``, ``expired`` or ``rejected``; "" while it works."""
+    reason: str = field(init=False, default="")
+    """Why it ended: ``user``, ``ioc``, ``fok``, ``post_only``, ``market``, ``self_trade`` or a dialect's own word."""
+    ended_ns: int = field(init=False, default=0)
+    cancelling: bool = field(init=False, default=False)
+    """The cancel is acknowledged, but a fill may still come (a hostile mood)."""
+    settled_lots: int = field(init=False, default=0)
+    """Filled, paid and told: within one batch of matches less than ``filled_lots``."""
+    notional: int = field(init=False, default=0)
+    fee: int = field(init=False, default=0)
+    fills: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         assert self.side in (BUY, SELL)
-        assert self.price > 0
+        assert self.time_in_force in TIMES_IN_FORCE
+        assert self.price > 0 or (self.price == 0 and self.is_market)
         assert self.lots > 0
+        assert self.leveraged or not self.closes
         self.remaining = self.lots
+
+    @property
+    def is_market(self) -> bool:
+        return self.time_in_force == MARKET
+
+    @property
+    def filled_lots(self) -> int:
+        return self.lots - self.remaining
 
 
 class Level:

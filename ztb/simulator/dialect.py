@@ -6,7 +6,7 @@ and nothing of sockets. An outcome can be worse than an answer, because that is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, final
 
@@ -78,24 +78,33 @@ class Drop:
 DROP: Final = Drop()
 
 
-class Stream(Protocol):
-    """The venue's side of one WebSocket. A ``str`` is sent as a text frame; None sends nothing."""
+Action = bytes | Sequence[bytes | Drop] | Drop | None
+"""One text frame, several, several and then the end, the end, or nothing."""
 
-    def opened(self, now_ns: int) -> bytes | Drop | None:
+
+class Stream(Protocol):
+    """The venue's side of one WebSocket."""
+
+    def opened(self, now_ns: int) -> Action:
         """What the client gets at once after the handshake."""
         ...
 
-    def received(self, payload: bytes, now_ns: int) -> bytes | Drop | None:
+    def received(self, payload: bytes, now_ns: int) -> Action:
         """The client sent a text or binary frame."""
         ...
 
-    def tick(self, now_ns: int) -> bytes | Drop | None:
+    def tick(self, now_ns: int) -> Action:
         """Time passed and the market may have moved."""
         ...
 
     @property
     def idle_s_max(self) -> float:
-        """Close when the client sent nothing, not even a ping, for so many seconds of the wall."""
+        """Close when the client sent nothing, not even a ping or pong, for so many seconds of the wall."""
+        ...
+
+    @property
+    def ping_s(self) -> float | None:
+        """Ping the client every so many seconds of the wall, and close when three stay unanswered; None: never."""
         ...
 
 

@@ -30,6 +30,7 @@ TAPE_SEAM_NS: Final = 1_000_000
 PRINTS_MAX: Final = 10_000
 """Public trades kept in memory: more than any stream leaves unsent between two wake-ups."""
 PUBLIC_TRADES_MAX: Final = 150
+PRINTS_KEPT_MAX: Final = 1_000
 """Of one public answer."""
 PUBLIC_DEPTH_MAX: Final = 150
 TICKER_MINUTES_MAX: Final = 24 * 60
@@ -38,6 +39,12 @@ OPEN_ORDERS_MAX: Final = 2_000
 """Of one account."""
 FILLS_MAX: Final = 500_000
 """Of one account; after that it may not trade any more."""
+ENDED_ORDERS_MAX: Final = 50_000
+"""Of one account; older ones are unknown to it."""
+ACCOUNT_EVENTS_MAX: Final = 20_000
+"""Of one account; a private stream that falls further behind is cut off."""
+TINY_FILLS_MAX: Final = 12
+"""Into so many pieces, at most, the mood ``tiny_fills`` cuts one."""
 RECORD_CALLS_MAX: Final = 500_000
 """Of all accounts; older ones leave the book of record and are counted as dropped."""
 RECORD_PAGE_MAX: Final = 100_000

@@ -10,17 +10,28 @@ stood behind them, which is the careful assumption. A resting client order is fi
   the lots ahead of it have traded; all fills together never exceed the lots that printed;
 * a displayed level of the tape that arrives on the other side of it, up to the lots displayed there.
 
+An order that may not rest ends at once as ``expired``, with the reason in ``Order.reason``. Where owners may not meet
+themselves (``EXPIRE_NEWER``), the newer order takes what stands before its owner's own and expires there.
+
 The rule that holds after every call: no client order stands at or beyond a free level or order of the other side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
+from ztb.core.command import FOK, GTC, POST_ONLY
 from ztb.core.instrument import BUY, SELL
 from ztb.simulator.book_side import BookSide, Level, Order
+
+MATCH: Final = "match"
+"""Two orders of one owner may trade with each other."""
+EXPIRE_NEWER: Final = "expire_newer"
+"""They may not: the newer one expires."""
+
+_ANY_PRICE: Final = 10**30
 
 
 @final
@@ -38,20 +49,56 @@ class Match:
 class Book:
     """One instrument's book. Every method that can trade returns the matches in the order in which they happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, self_trade: str = MATCH) -> None:
+        assert self_trade in (MATCH, EXPIRE_NEWER)
+        self._self_trade = self_trade
         self._sides: Final = {BUY: BookSide(-1), SELL: BookSide(1)}
         self.version = 0
         """Rises whenever something visible changes."""
 
     def place(self, order: Order) -> list[Match]:
-        """Match ``order`` against the other side; what remains of it rests."""
+        """Match ``order`` against the other side; what remains of it rests, or expires when it may not."""
         matches: list[Match] = []
-        for price, level in self._sides[-order.side].reachable(order.price):
-            self._take_level(order, price, level, matches)
-            if not order.remaining:
+        takes = order.time_in_force != POST_ONLY
+        if not takes and next(self._opposite(order), None) is not None:
+            return _expired(order, POST_ONLY, matches)
+        if order.time_in_force == FOK:
+            offered, met_own = self.takeable(order)
+            if sum(lots for _, lots in offered) < order.lots:
+                return _expired(order, "self_trade" if met_own else FOK, matches)
+        self.version += 1
+        met_own = False
+        for price, level in self._opposite(order):
+            met_own = self._take_level(order, price, level, matches)
+            if met_own or not order.remaining:
                 break
+        if order.remaining and met_own:
+            return _expired(order, "self_trade", matches)
+        if order.remaining and order.time_in_force not in (GTC, POST_ONLY):
+            return _expired(order, order.time_in_force, matches)
         if order.remaining:
             self._sides[order.side].rest(order)
+        return matches
+
+    def takeable(self, order: Order) -> tuple[list[tuple[int, int]], bool]:
+        """(price, lots) that ``order`` would take now, and whether an order of its own owner stops it there."""
+        found: list[tuple[int, int]] = []
+        left = order.lots
+        for price, level in self._opposite(order):
+            own = self._first_own(order, level)
+            before = level.orders if own is None else level.orders[:own]
+            lots = (level.free if own is None else level.orders[own].ahead) + sum(other.remaining for other in before)
+            if lots:
+                found.append((price, min(left, lots)))
+                left -= min(left, lots)
+            if not left or own is not None:
+                return found, left > 0
+        return found, False
+
+    def fill_from_crowd(self, order: Order, lots: int) -> list[Match]:
+        """Somebody unseen takes lots of a resting order at its price (a fill that nobody expected any more)."""
+        matches: list[Match] = []
+        self._fill_resting(order, lots, None, -order.side, matches)
         self.version += 1
         return matches
 
@@ -134,8 +181,22 @@ class Book:
         """Best price of a side; 0 when it is empty."""
         return next((price for price, _ in self._sides[side].reachable()), 0)
 
-    def _take_level(self, taker: Order, price: int, level: Level, matches: list[Match]) -> None:
-        """Let ``taker`` eat this level's queue from its front: displayed lots and clients' orders as they stand."""
+    def _opposite(self, order: Order) -> Iterator[tuple[int, Level]]:
+        """What the order can reach on the other side, best first."""
+        limit = order.price if not order.is_market else (_ANY_PRICE if order.side == BUY else 0)
+        return self._sides[-order.side].reachable(limit)
+
+    def _first_own(self, taker: Order, level: Level) -> int | None:
+        """Where in the queue the taker would meet its own owner and may not."""
+        if self._self_trade == MATCH:
+            return None
+        return next((place for place, order in enumerate(level.orders) if order.owner == taker.owner), None)
+
+    def _take_level(self, taker: Order, price: int, level: Level, matches: list[Match]) -> bool:
+        """Let ``taker`` eat this level's queue from its front: displayed lots and clients' orders as they stand.
+
+        True: an order of its own owner stands in the way.
+        """
         while taker.remaining and (level.orders or level.free):
             first = level.orders[0] if level.orders else None
             displayed = first.ahead if first is not None else level.free
@@ -146,7 +207,10 @@ class Book:
                 matches.append(Match(price, lots, taker.side, taker, None))
                 continue
             assert first is not None
+            if self._self_trade == EXPIRE_NEWER and first.owner == taker.owner:
+                return True
             self._fill_resting(first, min(taker.remaining, first.remaining), taker, taker.side, matches)
+        return False
 
     def _fill_resting(
         self, maker: Order, lots: int, taker: Order | None, taker_side: int, matches: list[Match]
@@ -175,3 +239,8 @@ class Book:
                 level.take_displayed(lots)
                 self._fill_resting(order, lots, None, -side, matches)
         return matches
+
+
+def _expired(order: Order, reason: str, matches: list[Match]) -> list[Match]:
+    order.end, order.reason = "expired", reason
+    return matches

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, final
@@ -56,7 +55,8 @@ class Prints:
     def __init__(self) -> None:
         self.recent: Final[deque[Print]] = deque(maxlen=PRINTS_MAX)
         """Oldest first."""
-        self._minutes: deque[Minute] = deque(maxlen=TICKER_MINUTES_MAX)
+        self.minutes: deque[Minute] = deque(maxlen=TICKER_MINUTES_MAX)
+        """Those in which somebody traded, oldest first."""
 
     @property
     def last(self) -> Print | None:
@@ -72,16 +72,12 @@ class Prints:
         found.reverse()
         return found
 
-    def minutes(self) -> Iterator[Minute]:
-        """The minutes of the last 24 hours that had a trade, oldest first."""
-        return iter(self._minutes)
-
     def add(self, trade: Print) -> None:
         self.recent.append(trade)
         minute = trade.ts_ns // _MINUTE_NS
-        if not self._minutes or self._minutes[-1].minute < minute:
-            self._minutes.append(Minute(minute, trade.price, trade.price, trade.price, trade.price))
-        bucket = self._minutes[-1]
+        if not self.minutes or self.minutes[-1].minute < minute:
+            self.minutes.append(Minute(minute, trade.price, trade.price, trade.price, trade.price))
+        bucket = self.minutes[-1]
         bucket.high = max(bucket.high, trade.price)
         bucket.low = min(bucket.low, trade.price)
         bucket.close = trade.price
@@ -91,15 +87,15 @@ class Prints:
     def day(self, now_ns: int) -> DayFigures | None:
         """None: nobody traded within 24 hours."""
         oldest = now_ns // _MINUTE_NS - TICKER_MINUTES_MAX
-        while self._minutes and self._minutes[0].minute <= oldest:
-            self._minutes.popleft()
-        if not self._minutes:
+        while self.minutes and self.minutes[0].minute <= oldest:
+            self.minutes.popleft()
+        if not self.minutes:
             return None
-        lots = sum(bucket.lots for bucket in self._minutes)
-        value = sum(bucket.value for bucket in self._minutes)
+        lots = sum(bucket.lots for bucket in self.minutes)
+        value = sum(bucket.value for bucket in self.minutes)
         return DayFigures(
-            high=max(bucket.high for bucket in self._minutes),
-            low=min(bucket.low for bucket in self._minutes),
+            high=max(bucket.high for bucket in self.minutes),
+            low=min(bucket.low for bucket in self.minutes),
             lots=lots,
             vwap=(Decimal(value) / lots).quantize(Decimal("1e-8")),
         )

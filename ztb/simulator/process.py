@@ -14,6 +14,7 @@ from ztb.core.instrument import Instrument
 from ztb.simulator.accounts_file import read_accounts
 from ztb.simulator.dialect import Address, Clock, Dialect
 from ztb.simulator.exchange import Exchange
+from ztb.simulator.matching import MATCH
 from ztb.simulator.moods import Moods
 from ztb.simulator.record import Record
 from ztb.simulator.server import SimulatorServer
@@ -39,29 +40,44 @@ class SimulatorOptions:
     zaif: ZaifRules = field(default_factory=ZaifRules)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What makes a venue: its dialect, and its own rules about fees and own orders."""
+
+    dialect: Callable[[Exchange, Moods, Record, SimulatorOptions], Dialect]
+    fees_ppm: Callable[[Instrument], tuple[int, int]]
+    """Maker and taker, for accounts that name none."""
+    self_trade: str = MATCH
+    fee_unit: Callable[[Instrument], int] = lambda _instrument: 1
+    """Fees are multiples of so many money units."""
+
+
 def _zaif(exchange: Exchange, moods: Moods, record: Record, options: SimulatorOptions) -> Dialect:
     return ZaifVenue(exchange, moods=moods, record=record, rules=options.zaif)
 
 
-VENUES: Final[Mapping[str, Callable[[Exchange, Moods, Record, SimulatorOptions], Dialect]]] = {"zaif": _zaif}
-"""The dialects, by the name that ``--venue`` takes."""
+VENUES: Final[Mapping[str, Protocol]] = {"zaif": Protocol(_zaif, zaif_rules.fees_ppm)}
+"""By the name that ``--venue`` takes."""
 
 
 def build(options: SimulatorOptions, *, instrument: Instrument, tape: Tape, clock: Clock) -> SimulatorServer:
     """A server that is ready to start. UsageError when the accounts file is wrong."""
-    pair = f"{instrument.base}_{instrument.quote}".lower()
-    accounts = read_accounts(
-        options.accounts,
+    protocol = VENUES[options.venue]
+    maker, taker = protocol.fees_ppm(instrument)
+    accounts = read_accounts(options.accounts, instrument, maker_fee_ppm=maker, taker_fee_ppm=taker)
+    exchange = Exchange(
         instrument,
-        maker_fee_ppm=instrument.maker_fee_ppm or zaif_rules.MAKER_FEE_PPM,
-        taker_fee_ppm=instrument.taker_fee_ppm
-        or zaif_rules.TAKER_FEE_PPM.get(pair, zaif_rules.TAKER_FEE_PPM_OTHER),
-    )  # fmt: skip
-    exchange = Exchange(instrument, tape, accounts, loop=options.loop)
+        tape,
+        accounts,
+        loop=options.loop,
+        self_trade=protocol.self_trade,
+        fee_unit=protocol.fee_unit(instrument),
+    )
     moods, record = Moods(seed=options.seed), Record()
     return SimulatorServer(
         exchange,
-        VENUES[options.venue](exchange, moods, record, options),
+        protocol.dialect(exchange, moods, record, options),
         clock=clock,
         moods=moods,
         record=record,

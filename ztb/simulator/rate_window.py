@@ -37,3 +37,11 @@ class RateWindows:
             return False
         times.append(now_ns)
         return True
+
+    def left(self, client: str, method: str, window: Window, now_ns: int, *, factor: int = 1) -> tuple[int, int]:
+        """How many more calls are within the limit now, and in how many whole seconds the oldest one is forgotten."""
+        times = self._times.get((client, method), ())
+        window_ns = window.seconds * 1_000_000_000
+        fresh = [time_ns for time_ns in times if time_ns > now_ns - window_ns]
+        reset_s = -((now_ns - fresh[0] - window_ns) // 1_000_000_000) if fresh else 0
+        return max(0, window.calls * factor - len(fresh)), reset_s

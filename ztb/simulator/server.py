@@ -40,6 +40,7 @@ class SimulatorServer:
         if host not in LOOPBACK:
             raise UsageError(f"the simulator does not listen on {host}", remedy="use 127.0.0.1, [::1] or localhost")
         self._exchange = exchange
+        exchange.moods = moods
         self._dialect = dialect
         self._clock = clock
         self._address = Address(host, port)

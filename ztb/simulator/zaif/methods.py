@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ztb.core.instrument import BUY
-from ztb.simulator.accounts import RIGHTS, Account, Fill
+from ztb.simulator.accounts import RIGHTS, Account
 from ztb.simulator.exchange import Exchange, OrderRefused
 from ztb.simulator.moods import Moods
+from ztb.simulator.news import Fill
 from ztb.simulator.record import Call
 from ztb.simulator.zaif import errors
 from ztb.simulator.zaif.parameters import Parameters

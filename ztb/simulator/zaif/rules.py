@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, final
 
+from ztb.core.instrument import Instrument
 from ztb.simulator.rate_window import Window
 
 MAKER_FEE_PPM: Final = 0
 TAKER_FEE_PPM: Final[Mapping[str, int]] = {"btc_jpy": 1_000, "eth_jpy": 1_000, "eth_btc": 1_000}
 TAKER_FEE_PPM_OTHER: Final = 3_000
+
+
+def fees_ppm(instrument: Instrument) -> tuple[int, int]:
+    """Maker and taker: the tape's where it names them, else Zaif's."""
+    pair = f"{instrument.base}_{instrument.quote}".lower()
+    taker = instrument.taker_fee_ppm or TAKER_FEE_PPM.get(pair, TAKER_FEE_PPM_OTHER)
+    return instrument.maker_fee_ppm or MAKER_FEE_PPM, taker
+
 
 NOT_TOKEN: Final = frozenset({"btc_jpy", "mona_jpy", "mona_btc", "xem_jpy", "xem_btc"})
 CURRENCIES: Final = ("jpy", "btc", "eth", "xem", "mona")

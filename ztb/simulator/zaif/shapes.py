@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from ztb.core.instrument import BUY, SELL
-from ztb.simulator.accounts import Account, Fill
+from ztb.simulator.accounts import Account
 from ztb.simulator.book_side import Order
 from ztb.simulator.exchange import Exchange
+from ztb.simulator.news import Fill
 from ztb.simulator.number_text import Numbers
 from ztb.simulator.prints import Print
 from ztb.simulator.zaif.rules import CURRENCIES, NOT_TOKEN, STREAM_LEVELS, STREAM_TRADES

@@ -38,6 +38,8 @@ class FrameSource:
 class ZaifStream:
     """One client's stream. ``source`` None: an unknown pair, which stays silent."""
 
+    ping_s: float | None = None
+
     def __init__(self, source: FrameSource | None, moods: Moods, *, idle_s_max: float) -> None:
         self._source = source
         self._moods = moods
@@ -77,6 +79,7 @@ class ClosedStream:
     """A stream that is closed as soon as it is open: the pair was missing in the URL."""
 
     idle_s_max: float = 1.0
+    ping_s: float | None = None
 
     def opened(self, now_ns: int) -> bytes | Drop | None:
         return DROP
