@@ -1,0 +1,1 @@
+"""Orders that are matched here against the live market of another venue: nothing of it can reach a private call."""
