@@ -20,6 +20,7 @@ NS = st.integers(0, 10**19)
 EXPECTED = {
     "NORMAL": (True, True, True),
     "REDUCE_ONLY": (False, True, True),
+    "CLOCK": (False, True, True),
     "PAUSED": (False, True, True),
     "OBSERVE": (False, False, False),
     "STARTING": (False, False, True),
@@ -38,13 +39,14 @@ def test_a_stronger_level_never_opens_what_a_weaker_one_closed() -> None:
     assert opening == [True] + [False] * (len(Level) - 1)
 
 
-@given(st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+@given(*[st.booleans()] * 8)
 def test_the_strongest_control_that_is_on_decides(
-    observe: bool, profile: bool, guard: bool, paused: bool, killed: bool, reconciled: bool, stopping: bool
+    observe: bool, profile: bool, guard: bool, paused: bool, killed: bool, reconciled: bool, stopping: bool, off: bool
 ) -> None:
     control = Control(
         observe=observe, reduce_only_profile=profile, reduce_only_reason="loss" if guard else "",
         pause_until_ns=100 if paused else 0, killed=killed, reconciled=reconciled, stopping=stopping,
+        clock_is_off=off,
     )  # fmt: skip
     on = [
         (killed, "KILLED"),
@@ -52,6 +54,7 @@ def test_the_strongest_control_that_is_on_decides(
         (observe, "OBSERVE"),
         (not reconciled, "STARTING"),
         (paused, "PAUSED"),
+        (off, "CLOCK"),
         (profile or guard, "REDUCE_ONLY"),
         (True, "NORMAL"),
     ]

@@ -260,6 +260,7 @@ def test_a_rejected_order_is_forgotten_as_exposure() -> None:
     desk.step(OrderRejected(T0, place.client_id, "insufficient_funds", "not enough jpy"))
     assert state_of(desk, place.client_id) == "rejected"
     assert not desk.engine.state.working
+    desk.wait(5 * SECOND)
     assert desk.order(BUY)
 
 
@@ -284,7 +285,7 @@ def test_finished_orders_are_forgotten_in_the_end_and_working_ones_never() -> No
     resting = desk.working(BUY)
     for _ in range(FINISHED_ORDERS_MAX + 3 * FINISHED_ORDERS_TOGETHER):
         place = desk.order(BUY)
-        desk.step(OrderRejected(desk.now_ns, place.client_id, "no"))
+        desk.step(OrderRejected(desk.now_ns, place.client_id, "no", held_back=True))
         desk.wait(SECOND)
     orders = desk.engine.state.orders
     finished = len(orders) - len(desk.engine.state.working)

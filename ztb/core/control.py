@@ -15,11 +15,13 @@ class Level(IntEnum):
 
     NORMAL = 0
     REDUCE_ONLY = 1
-    PAUSED = 2
-    OBSERVE = 3
-    STARTING = 4
-    STOPPING = 5
-    KILLED = 6
+    CLOCK = 2
+    """This host's clock is off: what it calls a fresh price may be an old one."""
+    PAUSED = 3
+    OBSERVE = 4
+    STARTING = 5
+    STOPPING = 6
+    KILLED = 7
 
 
 class Permit(NamedTuple):
@@ -33,6 +35,7 @@ class Permit(NamedTuple):
 PERMITS: Final[dict[Level, Permit]] = {
     Level.NORMAL: Permit(opening=True, reducing=True, cancels=True),
     Level.REDUCE_ONLY: Permit(opening=False, reducing=True, cancels=True),
+    Level.CLOCK: Permit(opening=False, reducing=True, cancels=True),
     Level.PAUSED: Permit(opening=False, reducing=True, cancels=True),
     Level.OBSERVE: Permit(opening=False, reducing=False, cancels=False),
     Level.STARTING: Permit(opening=False, reducing=False, cancels=True),
@@ -42,6 +45,7 @@ PERMITS: Final[dict[Level, Permit]] = {
 
 REFUSALS: Final[dict[Level, str]] = {
     Level.REDUCE_ONLY: "reduce_only",
+    Level.CLOCK: "clock_offset",
     Level.PAUSED: "paused",
     Level.OBSERVE: "observe_only",
     Level.STARTING: "not_reconciled",
@@ -66,6 +70,7 @@ class Control:
     kill_source: str = ""
     kill_reason: str = ""
     kill_ns: int = 0
+    clock_is_off: bool = False
     reconciled: bool = False
     stopping: bool = False
 
@@ -81,6 +86,8 @@ class Control:
             return Level.STARTING
         if now_ns < self.pause_until_ns:
             return Level.PAUSED
+        if self.clock_is_off:
+            return Level.CLOCK
         if self.reduce_only_profile or self.reduce_only_reason:
             return Level.REDUCE_ONLY
         return Level.NORMAL

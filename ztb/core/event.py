@@ -87,6 +87,24 @@ class Feed(Struct, gc=False):
 
 
 @final
+class ClockMeasured(Struct, gc=False):
+    """The venue's clock minus ours, and how far from the truth that may be."""
+
+    ts_ns: int
+    offset_ns: int
+    uncertainty_ns: int
+
+
+@final
+class BreakerTurned(Struct, gc=False):
+    """The circuit breaker before the venue's interface opened, or closed again."""
+
+    ts_ns: int
+    is_open: bool
+    text: str = ""
+
+
+@final
 class OrderRecovered(Struct, gc=False):
     """An order that an earlier session wrote to the journal, as its intent stands there."""
 
@@ -142,12 +160,13 @@ class OrderFilled(Struct, gc=False):
 
 @final
 class OrderRejected(Struct, gc=False):
-    """The venue said no: nothing is working there."""
+    """Nothing is working at the venue: it said no. ``held_back``: it was not asked (a closed gate, a limit of ours)."""
 
     ts_ns: int
     client_id: str
     code: str
     text: str = ""
+    held_back: bool = False
 
 
 @final
@@ -230,9 +249,9 @@ class Stop(Struct, gc=False):
 
 
 EVENT_TYPES: Final = (
-    Trade, Quote, Depth, Timer, Started, Reconciled, Feed, OrderRecovered, OrderDurable, OrderSent, OrderAccepted,
-    OrderFilled, OrderRejected, OrderCancelled, OrderExpired, OrderUnknown, OrderNotPlaced, CancelFailed, Pause, Kill,
-    Resume, Stop,
+    Trade, Quote, Depth, Timer, Started, Reconciled, Feed, ClockMeasured, BreakerTurned, OrderRecovered, OrderDurable,
+    OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired, OrderUnknown, OrderNotPlaced,
+    CancelFailed, Pause, Kill, Resume, Stop,
 )  # fmt: skip
 """Every kind of event, for codecs and tests."""
 
@@ -250,4 +269,17 @@ OrderEvent = (
     | OrderNotPlaced
     | CancelFailed
 )
-Event = Market | Timer | Started | Reconciled | Feed | OrderEvent | Pause | Kill | Resume | Stop
+Event = (
+    Market
+    | Timer
+    | Started
+    | Reconciled
+    | Feed
+    | ClockMeasured
+    | BreakerTurned
+    | OrderEvent
+    | Pause
+    | Kill
+    | Resume
+    | Stop
+)

@@ -22,7 +22,7 @@ REASONS: Final[dict[str, str]] = {
     "open_orders": "as many orders as allowed are working",
     "no_market_data": "no price was seen yet",
     "stale_market_data": "the last price is older than allowed",
-    "below_minimum": "smaller than the venue's smallest order",
+    "below_minimum": "smaller, or worth less, than the venue's smallest order",
     "above_maximum": "larger than the venue's largest order",
     "order_size": "larger than the order size limit",
     "order_notional": "worth more than the notional limit of one order",
@@ -31,6 +31,10 @@ REASONS: Final[dict[str, str]] = {
     "orders_per_minute": "as many orders as allowed were made in the last 60 seconds",
     "price_collar": "the limit price is too far from the last price",
     "nothing_to_sell": "spot: this bot holds nothing of it",
+    "nothing_to_close": "leverage: nothing of the position is left that no working order closes",
+    "other_side_works": "leverage that does not net: an order that opens the other side may still fill",
+    "dust": "what is left is less than the venue's smallest order; it stays parked",
+    "rejected_before": "the venue refused an order of this kind so recently that it is not asked again yet",
 }
 """Every refusal of this file; those of the emergency controls stand in ``control.REFUSALS``."""
 
@@ -108,13 +112,14 @@ def refusal(
         return "order_unknown"
     if len(working) + 1 > limits.open_orders_max:
         return "open_orders"
-    if p.lots < p.instrument.lots_min:
+    notional = p.instrument.notional(p.price, p.lots)
+    if p.lots < p.instrument.lots_min or notional < p.instrument.notional_min:
         return "below_minimum"
     if p.lots > p.instrument.lots_max:
         return "above_maximum"
     if p.lots > limits.order_lots_max:
         return "order_size"
-    if p.instrument.notional(p.price, p.lots) > limits.order_notional_max:
+    if notional > limits.order_notional_max:
         return "order_notional"
     worst_lots = worst_case_lots(p.side, held_lots, same) + p.side * p.lots
     if worst_lots * p.side > 0:  # else the order can only shrink what is held, and that is never refused here

@@ -26,6 +26,7 @@ from ztb.core.event import (
 )
 from ztb.core.market import AMOUNT_MAX
 from ztb.core.order import TERMINAL, Order, OrderState, Trigger
+from ztb.core.rejection import count_rejection
 from ztb.core.state import State
 
 SIMPLE_TRIGGERS: Final[dict[type[OrderEvent], Trigger]] = {
@@ -51,6 +52,8 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
         return _without_order(state, event, now_ns)
     commands: Sequence[Command] = _NOTHING
     trigger = SIMPLE_TRIGGERS.get(type(event))
+    if state.rejections or trigger is Trigger.REJECT:
+        count_rejection(state.rejections, order, event, now_ns)
     if trigger is not None:
         order.apply(trigger)
         if trigger is Trigger.LOSE and order.state is OrderState.UNKNOWN:

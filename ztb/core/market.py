@@ -24,6 +24,10 @@ class Desk:
     bid: int = 0
     ask: int = 0
     quote_ns: int = 0
+    heard_ns: int = 0
+    """When anything but a trade arrived last, or the session began."""
+    lateness: int = 0
+    """What people were told: 0 data arrive, 1 they are late, 2 they are lost."""
 
     def aggressive_price(self, side: int, *, cross_ppm: int, now_ns: int, stale_ns_max: int) -> int:
         """A limit price that takes: the far touch (the last price when no fresh quote is known), plus ``cross_ppm``.

@@ -18,6 +18,7 @@ from ztb.core.instrument import Instrument
 from ztb.core.market import Desk
 from ztb.core.order import Order
 from ztb.core.position import Ledger
+from ztb.core.rejection import Rejections
 
 SNAPSHOT_VERSION: Final = 1
 FINISHED_ORDERS_MAX: Final = 512
@@ -45,8 +46,9 @@ class State:
     """Orders, ledger, controls, markets and counters."""
 
     __slots__ = (
-        "clock_backsteps", "control", "desks", "due_ns", "epoch", "feed_up", "install", "ledger", "now_ns", "orders",
-        "policy_suspended", "rate", "refused_market_events", "sequence", "working",
+        "clock_backsteps", "clock_offset_ns", "clock_stage", "clock_uncertainty_ns", "control", "desks", "due_ns",
+        "epoch", "feed_up", "install", "ledger", "now_ns", "orders", "policy_suspended", "rate",
+        "refused_market_events", "rejections", "sequence", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
@@ -67,6 +69,12 @@ class State:
         self.feed_up = False
         """Whether the market stream said that it is connected; every session begins without one."""
         self.policy_suspended = ""
+        self.rejections: Rejections = {}
+        self.clock_offset_ns = 0
+        """Of the venue's clock against ours, as measured last; 0 with an uncertainty of 0: not measured."""
+        self.clock_uncertainty_ns = 0
+        self.clock_stage = 0
+        """What people were told of it: 0 all is well, 1 a warning, 2 nothing is opened."""
         self.clock_backsteps = 0
         self.refused_market_events = 0
 
@@ -92,12 +100,17 @@ class State:
             "epoch": self.epoch,
             "sequence": self.sequence,
             "ledger": self.ledger.snapshot(),
-            "markets": {s: [d.last_price, d.last_ns, d.bid, d.ask, d.quote_ns] for s, d in sorted(self.desks.items())},
+            "markets": {
+                s: [d.last_price, d.last_ns, d.bid, d.ask, d.quote_ns, d.heard_ns, d.lateness]
+                for s, d in sorted(self.desks.items())
+            },
             "orders": [order.snapshot() for order in self.orders.values()],
             "control": self.control.snapshot(),
             "made_ns": list(self.rate.made_ns),
             "feed_up": self.feed_up,
             "policy_suspended": self.policy_suspended,
+            "rejections": [[*key, *value] for key, value in sorted(self.rejections.items())],
+            "clock": [self.clock_offset_ns, self.clock_uncertainty_ns, self.clock_stage],
             "clock_backsteps": self.clock_backsteps,
             "refused_market_events": self.refused_market_events,
         }
@@ -115,11 +128,8 @@ class State:
         self.epoch = plain["epoch"]
         self.sequence = plain["sequence"]
         self.ledger.restore(plain["ledger"])
-        for symbol, (last_price, last_ns, bid, ask, quote_ns) in plain["markets"].items():
-            desk = self.desks[symbol]
-            self.desks[symbol] = Desk(
-                desk.instrument, self.ledger.positions[symbol], last_price, last_ns, bid, ask, quote_ns
-            )
+        for symbol, market in plain["markets"].items():
+            self.desks[symbol] = Desk(self.desks[symbol].instrument, self.ledger.positions[symbol], *market)
         self.orders = {}
         self.working = {}
         for order in plain["orders"]:
@@ -127,6 +137,10 @@ class State:
         self.control.restore(plain["control"])
         self.rate.made_ns.clear()
         self.rate.made_ns.extend(plain["made_ns"])
+        self.rejections = {
+            (symbol, side, reduces): (in_row, until_ns)
+            for symbol, side, reduces, in_row, until_ns in plain.get("rejections", ())
+        }
         self.clock_backsteps = plain["clock_backsteps"]
         self.refused_market_events = plain["refused_market_events"]
 

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from ztb.core.command import Cancel, Command, LookUp, Notify, Place
+from ztb.core.condition import judge_breaker, judge_clock, judge_data, listen_anew
 from ztb.core.control import PERMITS, REFUSALS
 from ztb.core.error import InvariantBroken
 from ztb.core.event import (
+    BreakerTurned,
+    ClockMeasured,
     Depth,
     Event,
     Feed,
@@ -32,13 +35,14 @@ from ztb.core.event import (
     Timer,
     Trade,
 )
-from ztb.core.guard import Proposal, reducible_lots, refusal
-from ztb.core.instrument import SELL
+from ztb.core.guard import Proposal, refusal
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.money import PPM
 from ztb.core.order import Order, OrderState
 from ztb.core.policy import HOLD, Decision, Policy, flaw_of, plain_text
+from ztb.core.rejection import REJECTED_BEFORE, is_paused
+from ztb.core.sizing import fit
 from ztb.core.state import EngineConfig, State
 
 DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
@@ -108,13 +112,17 @@ class Engine:
             case OrderDurable() | OrderSent() | OrderAccepted():
                 commands = apply_order_event(state, event, now_ns)
             case Timer():
-                pass
+                commands = judge_data(state, now_ns)
             case Started():
                 commands = self._on_started(event, now_ns)
             case Reconciled():
                 commands = self._on_reconciled(event, now_ns)
             case Feed():
                 commands = self._on_feed(event, now_ns)
+            case ClockMeasured():
+                commands = judge_clock(state, event, now_ns)
+            case BreakerTurned():
+                commands = judge_breaker(event, now_ns)
             case Pause():
                 state.control.pause(event.until_ns, event.reason)
                 commands = [Notify(now_ns, "warning", "paused", f"{event.reason} (by {event.source})")]
@@ -171,7 +179,7 @@ class Engine:
             return self._refuse_market(event, now_ns)
         desk.bid = event.bid
         desk.ask = event.ask
-        desk.quote_ns = now_ns
+        desk.quote_ns = desk.heard_ns = now_ns
         if self.state.policy_suspended:
             return _NOTHING
         try:
@@ -185,6 +193,7 @@ class Engine:
         desk = self.state.desks.get(event.instrument)
         if desk is None:
             return self._refuse_market(event, now_ns)
+        desk.heard_ns = now_ns
         if event.is_snapshot:
             bid = event.bids[0][0] if event.bids else 0
             ask = event.asks[0][0] if event.asks else 0
@@ -224,17 +233,16 @@ class Engine:
         state, config = self.state, self.config
         level = state.control.level(now_ns)
         permit = PERMITS[level]
+        if not (permit.opening or permit.reducing):
+            return REFUSALS[level], _NOTHING
         working = list(state.working.values())
-        lots = config.order_lots
-        reduce_only = side == SELL and not desk.instrument.leveraged
-        if not permit.opening or reduce_only:
-            if not permit.reducing:
-                return REFUSALS[level], _NOTHING
-            same = [order for order in working if order.instrument == desk.instrument.symbol]
-            lots = min(lots, reducible_lots(side, desk.position.lots, same))
-            if lots == 0:
-                return ("nothing_to_sell" if permit.opening else REFUSALS[level]), _NOTHING
-            reduce_only = True
+        lots, reduce_only, code = fit(desk, side, config.order_lots, working, may_open=permit.opening)
+        if code:
+            # What cannot be closed because nothing is there would be an order that opens, if that were allowed.
+            return (code if permit.opening or code == "dust" else REFUSALS[level]), _NOTHING
+        symbol = desk.instrument.symbol
+        if state.rejections and is_paused(state.rejections, symbol, side, now_ns, reduce_only=reduce_only):
+            return REJECTED_BEFORE, _NOTHING
         limits = config.limits
         price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
         proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
@@ -280,6 +288,7 @@ class Engine:
         state.epoch = event.epoch
         state.control.reconciled = False
         state.control.stopping = False
+        listen_anew(state, now_ns)
         self._set_floor()
         commands: list[Command] = []
         for order in list(state.working.values()):

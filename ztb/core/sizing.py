@@ -1,0 +1,44 @@
+"""How much of a wish can be an order: what shrinks a position never flips it, and dust is left where it is.
+
+Spot is sold only as far as this bot bought it. Leverage that does not net (``nets`` False) would turn a sell against
+a long position into a second, short one; so there an order against the position closes, at most all of it, and
+nothing is opened on one side while an order that opens the other may still fill.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ztb.core.guard import reducible_lots
+from ztb.core.instrument import SELL
+from ztb.core.market import Desk
+from ztb.core.order import Order
+
+
+class Fitted(NamedTuple):
+    """Lots of the order and whether it may only shrink the position; with a ``code`` there is none."""
+
+    lots: int
+    reduce_only: bool
+    code: str = ""
+
+
+def fit(desk: Desk, side: int, wanted_lots: int, working: list[Order], *, may_open: bool) -> Fitted:
+    """``working`` are all orders of the account that are not terminal; ``may_open`` is what the controls say.
+
+    The code "" with lots above 0, else one of ``guard.REASONS``.
+    """
+    assert wanted_lots > 0
+    instrument, held_lots = desk.instrument, desk.position.lots
+    same = [order for order in working if order.instrument == instrument.symbol] if working else working
+    is_closing = not instrument.nets and held_lots * side < 0
+    if may_open and not is_closing and (side != SELL or instrument.leveraged):
+        if not instrument.nets and any(order.side != side and not order.reduce_only for order in same):
+            return Fitted(0, False, "other_side_works")
+        return Fitted(wanted_lots, False)
+    closable_lots = reducible_lots(side, held_lots, same)
+    if closable_lots == 0:
+        return Fitted(0, True, "nothing_to_close" if instrument.leveraged else "nothing_to_sell")
+    if desk.last_price and instrument.is_dust(desk.last_price, closable_lots):
+        return Fitted(0, True, "dust")
+    return Fitted(min(wanted_lots, closable_lots), True)
