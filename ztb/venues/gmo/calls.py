@@ -1,0 +1,101 @@
+"""One signed call to GMO Coin: its place in the rate limits, its signature, its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from ztb.core.error import Throttled, UnknownFate, VenueError
+from ztb.venues.clock import Clock
+from ztb.venues.gmo import codec, rules
+from ztb.venues.gmo.rest import SPEAKING
+from ztb.venues.gmo.sign import signed_headers
+from ztb.venues.limiter import LimitClass, Limiter
+from ztb.venues.transport import Transport
+
+SPEAKING_OF_CHANGES: Final = frozenset({400, 401, 404})
+"""HTTP statuses under which the venue's word on a change is heard. A 5xx leaves the fate unknown, whatever it says."""
+
+
+class SignedCalls:
+    """The private calls of one key. GET and POST have a limit each; PUT and DELETE are counted as POST."""
+
+    def __init__(self, transport: Transport, *, key: str, secret: str, limiter: Limiter, clock: Clock) -> None:
+        self._transport = transport
+        self._key = key
+        self._secret = secret
+        self._limiter = limiter
+        self._clock = clock
+
+    async def read(self, name: str, params: Mapping[str, str] | None = None, *, urgent: bool = False) -> Raw:
+        """The ``data`` of a GET of ``/v1/name``; what fails is a VenueError that changed nothing."""
+        return await self._call(
+            "GET", name, b"", rules.GET, params=params, urgent=urgent, changes_state=False, wait_s_max=None, word=None
+        )
+
+    async def change(
+        self,
+        name: str,
+        members: Mapping[str, object],
+        *,
+        method: str = "POST",
+        urgent: bool = False,
+        wait_s_max: float | None = None,
+        last_word: Callable[[], None] | None = None,
+    ) -> Raw:
+        """The ``data`` of a call that changes something, sent once.
+
+        Rejected, Throttled and Unreachable: not done. Anything else that is no yes is UnknownFate.
+        """
+        body = msgspec.json.encode(members)
+        try:
+            return await self._call(
+                method, name, body, rules.POST, params=None, urgent=urgent, changes_state=True,
+                wait_s_max=wait_s_max, word=last_word,
+            )  # fmt: skip
+        except VenueError as error:
+            raise with_fate(error) from None
+
+    async def _call(
+        self,
+        method: str,
+        name: str,
+        body: bytes,
+        limit: str,
+        *,
+        params: Mapping[str, str] | None,
+        urgent: bool,
+        changes_state: bool,
+        wait_s_max: float | None,
+        word: Callable[[], None] | None,
+    ) -> Raw:
+        path = f"/v1/{name}"
+        async with self._limiter.slot(limit, urgent=urgent, wait_s_max=wait_s_max):
+            headers = signed_headers(
+                self._key, self._secret, timestamp_ms=self._clock.now_ns() // 1_000_000,
+                method=method, path=path, body=body,
+            )  # fmt: skip
+            try:
+                told = await self._transport.send(
+                    method, f"/private{path}", body, headers, params=params, changes_state=changes_state,
+                    last_word=word, statuses=SPEAKING_OF_CHANGES if changes_state else SPEAKING,
+                )  # fmt: skip
+                return codec.data_of(told.body, name, http_status=told.status)
+            except Throttled as error:
+                if error.code.isdigit():
+                    # 403 and 429 are of the host as a whole; the venue's own code is of GET or of POST.
+                    whole = (LimitClass.PRIVATE, LimitClass.EXEC)
+                    self._limiter.refused(limit, retry_after_s=self._transport.retry_after_s, whole=whole)
+                else:
+                    self._limiter.refused(limit)
+                raise
+
+
+def with_fate(error: VenueError) -> VenueError:
+    """For a call that changes something: what is not a clear no leaves the fate unknown."""
+    if type(error) is not VenueError:
+        return error
+    return UnknownFate(error.message, kind=error.kind, code=error.code, remedy="it is looked up, never sent again")

@@ -1,0 +1,83 @@
+"""GMO Coin as a whole: one transport, one set of limits, and the parts that share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from ztb.core.error import ConfigError
+from ztb.core.instrument import Instrument
+from ztb.venues.clock import Clock
+from ztb.venues.gmo import rules
+from ztb.venues.gmo.account import GmoAccount
+from ztb.venues.gmo.account_stream import GmoAccountFeed
+from ztb.venues.gmo.calls import SignedCalls
+from ztb.venues.gmo.codec import QUOTE
+from ztb.venues.gmo.rest import GmoPublic
+from ztb.venues.gmo.stream import GmoFeed, Turns
+from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
+from ztb.venues.transport import Transport
+
+
+class GmoVenue:
+    """``port.Venue``."""
+
+    name: Final = "gmo"
+    capabilities: Final[Capabilities] = rules.CAPABILITIES
+
+    def __init__(
+        self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
+    ) -> None:
+        """``fee_currency``: the venue takes its fees in yen; anything else is an error."""
+        if fee_currency.lower() not in ("", QUOTE):
+            raise ConfigError(f"venue.fee_currency is {fee_currency.lower()}", remedy=f"use {QUOTE} for GMO Coin")
+        self._addresses = addresses
+        self._clock = clock
+        self._jitter = jitter
+        self._transport = Transport(addresses.rest)
+        self._limiter = Limiter(rules.RATE_RULES, clock=clock)
+        self._turns = Turns(clock=clock)
+        self._calls: SignedCalls | None = None
+        self.market = GmoPublic(self._transport, limiter=self._limiter, clock=clock)
+
+    def market_feed(self, instrument: Instrument) -> GmoFeed:
+        return GmoFeed(
+            self._addresses.stream,
+            instrument,
+            clock=self._clock,
+            jitter=self._jitter,
+            turns=self._turns,
+            public=self.market,
+        )
+
+    def account(
+        self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
+    ) -> GmoAccount:
+        """There are no nonces; what it used up of the rate limits is kept in ``directory``."""
+        assert self._calls is None, "one account for each venue object"
+        self._limiter.remember(directory / RATE_MEMORY_NAME)
+        self._calls = SignedCalls(
+            self._transport, key=keys.key, secret=keys.secret, limiter=self._limiter, clock=self._clock
+        )
+        return GmoAccount(self._calls, instruments=instruments, at_wire=at_wire)
+
+    def account_feed(self, instruments: Mapping[str, Instrument]) -> GmoAccountFeed:
+        """Fills and order states of the account made before."""
+        assert self._calls is not None, "the account first: its key makes the token"
+        return GmoAccountFeed(
+            self._addresses.account_stream,
+            instruments,
+            calls=self._calls,
+            clock=self._clock,
+            jitter=self._jitter,
+            turns=self._turns,
+        )
+
+    def head_room(self) -> tuple[HeadRoom, ...]:
+        return self._limiter.rooms()
+
+    async def close(self) -> None:
+        await self._transport.close()
+        self._limiter.close()
