@@ -159,6 +159,74 @@ def test_any_book_on_the_grid_comes_back_as_it_was(levels: list[tuple[int, int]]
     assert FrameReader(BTC_JPY).read(body, TS_NS).depth.asks == tuple(asks)
 
 
+ODD_SIDES = [
+    "[[13690000.0, 0.5], [13690005.0, 0.1]]",
+    "[ [13690000.0,0.5],[13690005.0,0.1] ]",
+    "[[13690000.0,0.5],\\n[13690005.0,0.1]]",
+    '[["13690000","0.5"],["13690005.0","0.1"]]',
+    "[[1.369e7,5e-1],[13690005,0.1]]",
+    "[[13690000.0,0.5],[13690005.0,0.10000]]",
+    "[[13690000.00000000000000000,0.5],[13690005.0,0.1]]",
+]
+"""The same two levels, as a venue might write them one day."""
+
+
+@pytest.mark.parametrize("side", ODD_SIDES)
+def test_a_book_is_the_same_however_it_is_written(side: str) -> None:
+    reader = FrameReader(BTC_JPY)
+    for _ in range(2):
+        body = frame(bids=[], asks="ASKS").replace(b'"ASKS"', side.replace("\\n", "\n").encode())
+        assert reader.read(body, TS_NS).depth.asks == ((2_738_000, 5000), (2_738_001, 1000))
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        '[["a],[b",1]]', '[["13690000.0,1],[13690005.0",1]]', "[[13690000.0,0.5,1]]", "[[13690000.0],[0.5]]",
+        "[[[13690000.0,0.5]]]", "[[13690000.0,0.5],[]]", '[[13690000.0,"0.5"x]]', "[[013690000.0,0.5]]",
+        "[[13690000.,0.5]]", "[[+13690000.0,0.5]]", "[[13690000.0,0.5]", "[[13690000.0,0.5],]", "[[NaN,0.5]]",
+        "[[13690000.0,-0.5]]", "[[13690000.0,null]]", "{}", '"[[13690000.0,0.5]]"', "[[13690000.0 0.5]]", "[[]]",
+        "[[13690000.0,0.5],[13690000.0,0.5]]", "[[13690000.0,1e999999]]", "[[0.0,0.5]]", "[[00,0.5]]",
+    ],
+)  # fmt: skip
+def test_a_side_that_is_none_is_refused_and_not_remembered(side: str) -> None:
+    reader = FrameReader(BTC_JPY)
+    reader.read(frame(), TS_NS)
+    body = frame(bids=[], asks="ASKS").replace(b'"ASKS"', side.encode())
+    for _ in range(3):
+        with pytest.raises(VenueError) as caught:
+            reader.read(body, TS_NS)
+        assert caught.value.code == "undecodable"
+    assert reader.read(frame(), TS_NS).depth.asks == ((2_738_000, 5000), (2_738_001, 123))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    frames=st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.integers(2_738_000, 2_738_020), st.integers(0, 3)), max_size=6),
+            st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9)), max_size=6),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_reader_that_remembers_tells_what_one_that_knows_nothing_tells(
+    frames: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]],
+) -> None:
+    """Frame by frame, against a reader that never saw a text before and is told only which trade was the last."""
+    reader, last = FrameReader(BTC_JPY), -1
+    for levels, tids in frames:
+        asks = [[ticks * 5.0, lots / 10_000] for ticks, lots in sorted(dict(levels).items())]
+        body = frame(bids=[], asks=asks, trades=[_trade(tid, amount=size / 1_000) for tid, size in tids])
+        read = reader.read(body, TS_NS)
+        fresh = FrameReader(BTC_JPY)
+        fresh._last_tid = last
+        expected = fresh.read(body, TS_NS)
+        assert (read.depth, read.trades, read.missed) == (expected.depth, expected.trades, expected.missed)
+        last = reader.last_tid
+
+
 def test_memory_for_seen_amounts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ztb.venues.zaif.frames._MEMO_MAX", 10)
     reader = FrameReader(BTC_JPY)
@@ -167,3 +235,4 @@ def test_memory_for_seen_amounts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
         assert read.depth.asks == ((ticks, ticks * 5000),)
     assert len(reader._prices) <= 10
     assert len(reader._sizes) <= 10
+    assert len(reader._levels) <= 10

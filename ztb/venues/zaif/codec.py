@@ -85,14 +85,27 @@ class DepthRow(Struct):
     bids: Levels
 
 
-class FrameRow(Struct):
-    """One frame of the stream: a whole book and the latest trades."""
+class FrameRow(Struct, gc=False):
+    """One frame of the stream: a whole book and the latest trades, checked to be JSON and not yet taken apart.
 
-    asks: Levels
-    bids: Levels
-    trades: list[TradeRow]
+    Most of a frame stood in the frame before it, so its reader decodes only what is new.
+    """
+
+    asks: Raw
+    bids: Raw
+    trades: Raw
     timestamp: str
     currency_pair: str
+
+
+class FrameTradeRow(Struct, gc=False):
+    """One trade of a frame; price and amount as their text, like those of a book."""
+
+    date: int
+    price: Raw
+    amount: Raw
+    tid: int
+    trade_type: Action
 
 
 class InfoRow(Struct):
@@ -167,6 +180,8 @@ LAST_PRICE: Final = msgspec.json.Decoder(LastPriceRow)
 TRADES: Final = msgspec.json.Decoder(list[TradeRow])
 DEPTH: Final = msgspec.json.Decoder(DepthRow)
 FRAME: Final = msgspec.json.Decoder(FrameRow)
+FRAME_LEVELS: Final = msgspec.json.Decoder(Levels)
+FRAME_TRADES: Final = msgspec.json.Decoder(list[FrameTradeRow])
 INFO: Final = msgspec.json.Decoder(InfoRow)
 ORDERS: Final = msgspec.json.Decoder(dict[str, OrderRow])
 PLACED: Final = msgspec.json.Decoder(PlacedRow)

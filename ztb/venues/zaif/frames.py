@@ -3,21 +3,36 @@
 Each frame is a whole book and the latest trades, so the reader keeps what it told before and tells only what is new.
 Sizes finer than a lot are rounded down (we never see more than there is), a trade to at least one lot; a price off
 the grid refuses the frame.
+
+A frame repeats most of the one before it, so texts that were decoded once are not decoded again: a side of the book,
+a level, a price, a size, the list of trades. What a text means never depends on where it was seen first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import attrgetter, ge, itemgetter, le
+from typing import Final
 
+from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import Instrument
+from ztb.venues.grid_text import GridText
 from ztb.venues.zaif import codec
-from ztb.venues.zaif.codec import SIDE_OF, DepthRow, Levels, TradeRow
+from ztb.venues.zaif.codec import SIDE_OF, DepthRow, FrameTradeRow, Levels, TradeRow
 
 _NS = 1_000_000_000
 _MEMO_MAX = 100_000
+"""Texts kept; looked at once for each frame, so a frame may add its own to them."""
+_STREAM: Final = "stream"
+
+Level = tuple[int, int] | tuple[()]
+"""Ticks and lots; empty where the size is less than a lot."""
+Book = tuple[tuple[int, int], ...]
+
+_tid = attrgetter("tid")
+_ticks = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +54,14 @@ class FrameReader:
         self._instrument = instrument
         self._price_grid = instrument.prices
         self._size_grid = instrument.sizes
+        self._price_text = GridText(self._price_grid)
+        self._size_text = GridText(self._size_grid)
         self._last_tid = -1
         self._last_touch: tuple[int, int, int, int] | None = None
+        self._last_trades = b""
+        self._last_bids: tuple[bytes, Book] = (b"", ())
+        self._last_asks: tuple[bytes, Book] = (b"", ())
+        self._levels: dict[bytes, Level] = {}
         self._prices: dict[bytes, int] = {}
         self._sizes: dict[bytes, int] = {}
 
@@ -51,69 +72,129 @@ class FrameReader:
 
     def read(self, body: bytes, ts_ns: int) -> Frame:
         """The news of one frame; VenueError ``undecodable`` leaves the reader as it was."""
-        what = "stream"
-        row = codec.decoded(codec.FRAME, body, what)
+        self._forget_when_full()
+        row = codec.decoded(codec.FRAME, body, _STREAM)
         if row.currency_pair != self._instrument.symbol:
-            raise codec.undecodable(what, f"a frame of {row.currency_pair[:40]!r}")
-        venue_ns = codec.japan_time_ns(row.timestamp, what)
-        depth = self._depth(row.bids, row.asks, ts_ns, venue_ns, what)
-        # Before the first frame there is nothing to continue: what it tells of the past is history, not news.
+            raise codec.undecodable(_STREAM, f"a frame of {row.currency_pair[:40]!r}")
+        venue_ns = codec.japan_time_ns(row.timestamp, _STREAM)
+        bids, asks = self._bids(bytes(row.bids)), self._asks(bytes(row.asks))
+        depth = self._depth(bids, asks, ts_ns, venue_ns, _STREAM)
         last_tid_before = self._last_tid
-        is_first = last_tid_before < 0
-        rows = [] if is_first else [trade for trade in row.trades if trade.tid > last_tid_before]
-        news = self._trades(rows, ts_ns, what)
-        if row.trades:
-            self._last_tid = max(last_tid_before, max(trade.tid for trade in row.trades))
-        elif is_first:
-            self._last_tid = 0
-        missed = bool(rows) and len(rows) == len(row.trades)
+        news: list[Trade] = []
+        missed = False
+        trades_text = bytes(row.trades)
+        if trades_text != self._last_trades:
+            rows = codec.decoded(codec.FRAME_TRADES, row.trades, _STREAM)
+            # Before the first frame there is nothing to continue: what it tells of the past is history, not news.
+            fresh = [trade for trade in rows if trade.tid > last_tid_before] if last_tid_before >= 0 else []
+            news = self._frame_trades(fresh, ts_ns)
+            missed = bool(fresh) and len(fresh) == len(rows)
+            self._last_tid = max(last_tid_before, max(map(_tid, rows), default=0))
+            self._last_trades = trades_text
         return Frame(news, depth, self._quote(depth), missed, last_tid_before)
 
     def read_depth(self, row: DepthRow, ts_ns: int) -> Depth:
         """A book from the public REST call, as a snapshot."""
-        return self._depth(row.bids, row.asks, ts_ns, 0, "depth")
+        bids, asks = self._pairs(row.bids, "depth"), self._pairs(row.asks, "depth")
+        _check_order(bids, asks, "depth")
+        return self._depth(bids, asks, ts_ns, 0, "depth")
 
     def read_trades(self, rows: Iterable[TradeRow], ts_ns: int) -> list[Trade]:
         """Trades from the public REST call, oldest first."""
-        return self._trades(rows, ts_ns, "trades")
+        what = "trades"
+        found = [
+            (row, codec.steps(self._price_grid, row.price, what, at_least=1),
+             self._size_grid.rounded(codec.amount(row.amount, what), "floor"))
+            for row in rows
+        ]  # fmt: skip
+        return [self._trade(row, price, lots, ts_ns, what) for row, price, lots in sorted(found, key=_tid_of_found)]
 
-    def _trades(self, rows: Iterable[TradeRow], ts_ns: int, what: str) -> list[Trade]:
-        trades = []
-        for row in rows:
-            if row.tid < 0 or not 0 <= row.date < 1 << 33:
-                raise codec.undecodable(what, "a trade with a nonsense id or date")
-            price = codec.steps(self._price_grid, row.price, what, at_least=1)
-            lots = max(1, self._size_grid.rounded(codec.amount(row.amount, what), "floor"))
-            side = SIDE_OF[row.trade_type]
-            trades.append(Trade(ts_ns, self._instrument.symbol, price, lots, side, row.date * _NS, str(row.tid)))
-        trades.sort(key=lambda trade: int(trade.trade_id))
-        return trades
+    def _frame_trades(self, rows: list[FrameTradeRow], ts_ns: int) -> list[Trade]:
+        price, size = self._price, self._size
+        return [
+            self._trade(row, price(bytes(row.price), _STREAM), size(bytes(row.amount), _STREAM), ts_ns, _STREAM)
+            for row in sorted(rows, key=_tid)
+        ]
 
-    def _depth(self, bids: Levels, asks: Levels, ts_ns: int, venue_ns: int, what: str) -> Depth:
-        book_bids, book_asks = self._levels(bids, what), self._levels(asks, what)
-        if any(better[0] <= worse[0] for better, worse in pairwise(book_bids)):
-            raise codec.undecodable(what, "bids out of order")
-        if any(better[0] >= worse[0] for better, worse in pairwise(book_asks)):
-            raise codec.undecodable(what, "asks out of order")
-        if book_bids and book_asks and book_bids[0][0] >= book_asks[0][0]:
-            raise codec.undecodable(what, "a crossed book")
-        return Depth(ts_ns, self._instrument.symbol, book_bids, book_asks, True, venue_ns)
+    def _trade(self, row: TradeRow | FrameTradeRow, price: int, lots: int, ts_ns: int, what: str) -> Trade:
+        if row.tid < 0 or not 0 <= row.date < 1 << 33:
+            raise codec.undecodable(what, "a trade with a nonsense id or date")
+        side = SIDE_OF[row.trade_type]
+        return Trade(ts_ns, self._instrument.symbol, price, max(1, lots), side, row.date * _NS, str(row.tid))
 
-    def _levels(self, levels: Levels, what: str) -> tuple[tuple[int, int], ...]:
-        prices, sizes = self._prices, self._sizes
-        pairs = []
-        for price_raw, size_raw in levels:
-            price, size = bytes(price_raw), bytes(size_raw)
-            ticks, lots = prices.get(price), sizes.get(size)
-            if ticks is None:
-                ticks = codec.steps(self._price_grid, codec.number(price, what), what, at_least=1)
-                _remember(prices, price, ticks)
+    def _bids(self, text: bytes) -> Book:
+        if text != self._last_bids[0]:
+            bids = self._side(text)
+            _check_order(bids, (), _STREAM)
+            self._last_bids = (text, bids)
+        return self._last_bids[1]
+
+    def _asks(self, text: bytes) -> Book:
+        if text != self._last_asks[0]:
+            asks = self._side(text)
+            _check_order((), asks, _STREAM)
+            self._last_asks = (text, asks)
+        return self._last_asks[1]
+
+    def _side(self, text: bytes) -> Book:
+        """One side of the book. As the venue writes it, without blanks, it is cut into the texts of its levels; a text
+        that is no level then, however it came about, is left to the decoder."""
+        if text[:2] == b"[[" and text[-2:] == b"]]":
+            known = self._levels
+            book = []
+            try:
+                for pair in text[2:-2].split(b"],["):
+                    level = known.get(pair)
+                    if level is None:
+                        level = self._level(pair)
+                    if level:
+                        book.append(level)
+            except VenueError:
+                book.clear()
+            else:
+                return tuple(book)
+        return self._pairs(codec.decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
+
+    def _level(self, text: bytes) -> Level:
+        """Of ``PRICE,SIZE``."""
+        price, _, size = text.partition(b",")
+        ticks, lots = self._price(price, _STREAM), self._size(size, _STREAM)
+        level: Level = (ticks, lots) if lots else ()
+        self._levels[text] = level
+        return level
+
+    def _pairs(self, levels: Levels, what: str) -> Book:
+        pairs = ((self._price(bytes(price), what), self._size(bytes(size), what)) for price, size in levels)
+        return tuple((ticks, lots) for ticks, lots in pairs if lots)
+
+    def _price(self, text: bytes, what: str) -> int:
+        ticks = self._prices.get(text)
+        if ticks is None:
+            # Nothing, zero included: the long way knows why.
+            ticks = self._price_text.exact(text) or codec.steps(
+                self._price_grid, codec.number(text, what), what, at_least=1
+            )
+            self._prices[text] = ticks
+        return ticks
+
+    def _size(self, text: bytes, what: str) -> int:
+        lots = self._sizes.get(text)
+        if lots is None:
+            lots = self._size_text.floor(text)
             if lots is None:
-                lots = self._size_grid.rounded(codec.number(size, what), "floor")
-                _remember(sizes, size, lots)
-            if lots:
-                pairs.append((ticks, lots))
-        return tuple(pairs)
+                lots = self._size_grid.rounded(codec.number(text, what), "floor")
+            self._sizes[text] = lots
+        return lots
+
+    def _forget_when_full(self) -> None:
+        for memo in (self._levels, self._prices, self._sizes):
+            if len(memo) >= _MEMO_MAX:
+                memo.clear()
+
+    def _depth(self, bids: Book, asks: Book, ts_ns: int, venue_ns: int, what: str) -> Depth:
+        if bids and asks and bids[0][0] >= asks[0][0]:
+            raise codec.undecodable(what, "a crossed book")
+        return Depth(ts_ns, self._instrument.symbol, bids, asks, True, venue_ns)
 
     def _quote(self, depth: Depth) -> Quote | None:
         bid, bid_lots = depth.bids[0] if depth.bids else (0, 0)
@@ -125,7 +206,15 @@ class FrameReader:
         return Quote(depth.ts_ns, depth.instrument, bid, bid_lots, ask, ask_lots, depth.venue_ns)
 
 
-def _remember(memo: dict[bytes, int], text: bytes, whole: int) -> None:
-    if len(memo) >= _MEMO_MAX:
-        memo.clear()
-    memo[text] = whole
+def _check_order(bids: Book, asks: Book, what: str) -> None:
+    """Best first, and no price twice."""
+    prices = list(map(_ticks, bids))
+    if any(map(le, prices, prices[1:])):
+        raise codec.undecodable(what, "bids out of order")
+    prices = list(map(_ticks, asks))
+    if any(map(ge, prices, prices[1:])):
+        raise codec.undecodable(what, "asks out of order")
+
+
+def _tid_of_found(found: tuple[TradeRow, int, int]) -> int:
+    return found[0].tid
