@@ -35,7 +35,14 @@ class Scene:
             epoch=epoch,
             on_ready=lambda: self.ready.append(state.control.reconciled),
         )
+        self._hand_sleep = made.clock.sleep
+        made.clock.sleep = self._sleep_and_write  # type: ignore[method-assign]
         self.task = asyncio.create_task(self.work.run())
+
+    async def _sleep_and_write(self, seconds: float) -> None:
+        """Time by hand runs as fast as it can be turned; the disk behind the journal does not, so it is waited for."""
+        await self._hand_sleep(seconds)
+        await self.made.writer.durable()
 
     async def told(self) -> list[tuple[bool, str]]:
         """Every comparison that is on record."""

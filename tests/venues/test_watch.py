@@ -13,6 +13,7 @@ from ztb.core.event import OrderAccepted, OrderCancelled, OrderEvent, OrderFille
 from ztb.core.instrument import BUY, SELL
 from ztb.venues import limits
 from ztb.venues.port import OpenOrder, VenueFill
+from ztb.venues.verdict import Patience
 from ztb.venues.watch import Watch
 
 SECOND = 1_000_000_000
@@ -36,7 +37,7 @@ class Looks:
     """A watch, and looks at a second's distance."""
 
     def __init__(self, *orders: Place) -> None:
-        self.watch = Watch(BTC_JPY, tag_prefix="ztb-", gone_s=1.0)
+        self.watch = Watch(BTC_JPY, tag_prefix="ztb-", patience=Patience(gone_s=1.0, absent_s=1.0, absent_looks_min=2))
         self.now_ns = 0
         for order in orders:
             self.watch.add(order, "", {})

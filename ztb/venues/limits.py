@@ -43,6 +43,12 @@ ENDED_ORDERS_MAX: Final = 10_000
 ENDED_RECHECK_S: Final = 60
 """For so long after an order ended unfilled its part of the history is read again."""
 STRAY_FILLS_MAX: Final = 1_000
+VENUE_IDS_MAX: Final = 20_000
+"""Ids of the venue that are remembered, to tell what is new from what was there before."""
+SIGHTINGS_MAX: Final = 256
+"""Orders without a tag that may be lost ones of ours."""
+LOOK_UP_IDS_MAX: Final = 100
+"""Orders whose status is asked for in one look."""
 CONTRADICTIONS_MAX: Final = 100
 LOOKS_MAX: Final = 60
 """Attempts to look an unknown order up before the caller has to ask again."""
