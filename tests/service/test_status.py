@@ -16,7 +16,8 @@ from ztb.service.status import Facts, document, in_words, write
 KEYS = {
     "schema_version", "updated_ns", "profile", "mode", "armed", "build", "config", "phase", "pid", "state_dir",
     "time_scale", "ready", "level", "says", "kill", "reduce_only", "pause_until_ns", "policy_suspended", "session",
-    "instruments", "equity", "drawdown_ppm", "orders", "journal_seq", "meter",
+    "instruments", "equity", "drawdown_ppm", "orders", "journal_seq", "meter", "clock",
+    "rate_limits",
 }  # fmt: skip
 """What other processes read; a key that is gone breaks them."""
 
@@ -43,7 +44,7 @@ def test_the_document_by_hand() -> None:
     # 4 lots bought at 1,001 stand at 1,011: a profit of 40, less the fee of 7.
     assert plain["instruments"]["btc_jpy"] == {
         "position": "4", "average_price": "1001", "last_price": "1011", "data_age_ms": 5, "realised": "0",
-        "unrealised": "40", "fees": "7",
+        "unrealised": "40", "fees": "7", "dust": "0",
     }  # fmt: skip
     assert plain["equity"] == "1000033"
     assert plain["orders"] == {"working": 1, "unknown": 0}

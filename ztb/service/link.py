@@ -9,7 +9,17 @@ from ztb.core.error import ConfigError, Rejected
 from ztb.core.instrument import Instrument
 from ztb.host.clock import Clock
 from ztb.service.setting import Keys
-from ztb.venues.port import Account, AccountFeed, Addresses, ApiKeys, AtWire, Capabilities, MarketFeed
+from ztb.venues.port import (
+    Account,
+    AccountFeed,
+    Addresses,
+    ApiKeys,
+    AtWire,
+    Capabilities,
+    HeadRoom,
+    MarketFeed,
+    ServerTime,
+)
 from ztb.venues.registry import open_venue
 
 
@@ -28,6 +38,14 @@ class VenueLink:
     def capabilities(self) -> Capabilities:
         """Of the venue."""
         return self._venue.capabilities
+
+    async def server_time(self) -> ServerTime:
+        """The venue's clock."""
+        return await self._venue.market.server_time()
+
+    def head_room(self) -> tuple[HeadRoom, ...]:
+        """Every rate limit."""
+        return self._venue.head_room()
 
     async def instrument(self) -> Instrument:
         """As the venue describes it now; ConfigError when it has none of that name."""

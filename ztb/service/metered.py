@@ -8,6 +8,7 @@ from typing import TypeVar
 from ztb.core.command import Place
 from ztb.core.error import GateClosed, Rejected, Throttled, VenueError
 from ztb.service.measure import Meter
+from ztb.venues.limiter import HELD_BACK
 from ztb.venues.port import (
     Account,
     Balance,
@@ -74,7 +75,7 @@ class MeteredAccount:
             raise
         except Throttled as error:
             # Our own limiter held it back: that is the limit being respected, not an error of the venue.
-            if error.code == "own_limit":
+            if error.code in HELD_BACK:
                 self._meter.api_calls -= 1
                 self._meter.held_back += 1
             else:

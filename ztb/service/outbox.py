@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, Protocol
 
 from ztb.core.command import Cancel, Command, LookUp, Place
@@ -26,6 +26,7 @@ from ztb.host.log import get_log
 from ztb.service.gate import STOPPING, STORE_FAILED, WireGate
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
+from ztb.venues.limiter import OWN_LIMIT
 from ztb.venues.port import Account
 from ztb.venues.tracker import OrderTracker
 
@@ -36,6 +37,8 @@ NOT_ACKNOWLEDGED: Final = "not_acknowledged"
 ABANDON_WALL_S: Final = 1.0
 """So long an order may be without an answer while others are to be cancelled because of a kill or a stop."""
 URGENT_REASONS: Final = frozenset({"killed", "stopping"})
+UNSUPPORTED: Final = "unsupported"
+"""Code of an order of a kind that the venue does not know."""
 TEXT_LENGTH_MAX: Final = 300
 
 log = get_log("outbox")
@@ -76,6 +79,7 @@ class Outbox:
         self._under_way: set[asyncio.Task[None]] = set()
         self._placing: dict[asyncio.Task[None], float] = {}
         self._cancelling: set[str] = set()
+        self._cancel_together: list[Cancel] = []
         self._looked_up: set[str] = set()
         self._is_closed = False
 
@@ -84,6 +88,10 @@ class Outbox:
         if self._is_closed:
             return
         match command:
+            case Place() if command.time_in_force not in self._account.capabilities.times_in_force:
+                self._refused(
+                    command, UNSUPPORTED, f"the venue knows no {command.time_in_force} orders", kind="exchange"
+                )
             case Place():
                 # Watched before it is sent: a fill may be told before the answer to the order is.
                 self._tracker.watch(command)
@@ -93,13 +101,23 @@ class Outbox:
             case Cancel():
                 if command.client_id not in self._cancelling:
                     self._cancelling.add(command.client_id)
-                    self._start(self._cancel(command))
+                    self._begin_cancel(command)
                 if command.reason in URGENT_REASONS and self._placing:
                     asyncio.get_running_loop().call_later(ABANDON_WALL_S, self._abandon)
             case LookUp():
                 if command.client_id not in self._looked_up:
                     self._looked_up.add(command.client_id)
                     self._start(self._look_up(command))
+
+    def _begin_cancel(self, cancel: Cancel) -> None:
+        """By itself, or with the others of a kill or stop where the venue takes several in one call."""
+        if cancel.reason not in URGENT_REASONS or self._account.capabilities.cancel_many <= 1:
+            self._start(self._cancel(cancel))
+            return
+        self._cancel_together.append(cancel)
+        if len(self._cancel_together) == 1:
+            # Whatever else this step of the engine cancels has been submitted when this is run.
+            self._start(self._cancel_several())
 
     @property
     def is_idle(self) -> bool:
@@ -138,17 +156,17 @@ class Outbox:
         try:
             await self._journal.durable()
         except StoreError as error:
-            self._refused(place, STORE_FAILED, error.message)
+            self._refused(place, STORE_FAILED, error.message, held_back=True)
             return
         except asyncio.CancelledError:
-            self._refused(place, STOPPING, "the disk did not answer in time")
+            self._refused(place, STOPPING, "the disk did not answer in time", held_back=True)
             raise
         self._tell(OrderDurable(0, place.client_id))
         try:
             await self._send(place)
         except StoreError as error:
             # The nonce, or the record that the order is about to leave, could not be kept: so it did not leave.
-            self._refused(place, STORE_FAILED, error.message)
+            self._refused(place, STORE_FAILED, error.message, held_back=True)
             raise
         except asyncio.CancelledError:
             self._unknown(place, "nobody waits for the answer any more")
@@ -171,33 +189,44 @@ class Outbox:
                 self._meter.orders_throttled += 1
             elif not isinstance(error, GateClosed):
                 self._meter.orders_rejected += 1
-            self._refused(place, error.code or error.kind, error.message, kind=error.kind)
+            held_back = isinstance(error, GateClosed) or error.code == OWN_LIMIT
+            self._refused(place, error.code or error.kind, error.message, kind=error.kind, held_back=held_back)
         else:
             self._meter.orders_placed += 1
             self._meter.place.add(time.perf_counter_ns() - started_ns)
             self._tracker.note_placed(place.client_id, placed)
             self._tell(OrderAccepted(0, place.client_id, placed.venue_id))
+            # Fills that came before the order's name did.
+            self._tell_all(self._tracker.told())
 
-    def _refused(self, place: Place, code: str, text: str, *, kind: str = "store") -> None:
-        """Definitely not done: the venue's no, a rate limit, no connection, our own gate, or our disk."""
+    def _refused(self, place: Place, code: str, text: str, *, kind: str = "store", held_back: bool = False) -> None:
+        """Definitely not done: the venue's no, a rate limit, no connection, our own gate, or our disk.
+
+        ``held_back``: nobody was asked; the engine may try again at once.
+        """
         self._tracker.forget(place.client_id)
         log.warning("order_refused", text, order=place.client_id, code=code, kind=kind)
-        self._tell(OrderRejected(0, place.client_id, code, text[:TEXT_LENGTH_MAX]))
+        self._tell(OrderRejected(0, place.client_id, code, text[:TEXT_LENGTH_MAX], held_back))
 
     def _unknown(self, place: Place, why: str) -> None:
         self._meter.orders_unknown += 1
         self._tell(OrderUnknown(0, place.client_id, why[:TEXT_LENGTH_MAX]))
 
+    def _venue_id(self, cancel: Cancel) -> str:
+        order = self._state.orders.get(cancel.client_id)
+        return cancel.venue_id or (order.venue_id if order is not None else "")
+
     async def _cancel(self, cancel: Cancel) -> None:
         try:
-            order = self._state.orders.get(cancel.client_id)
-            venue_id = cancel.venue_id or (order.venue_id if order is not None else "")
+            venue_id = self._venue_id(cancel)
             if not venue_id:
                 # The engine asks again until there is a name to cancel by, or nothing left to cancel.
                 self._tell(CancelFailed(0, cancel.client_id, NOT_ACKNOWLEDGED))
             elif await self._account.cancel(cancel.instrument, venue_id):
                 self._tracker.note_cancelled(cancel.client_id)
             else:
+                # Gone already is as good as cancelled (F-08), but what it was is for the next looks to say.
+                self._tracker.note_gone(cancel.client_id)
                 log.event("cancel_too_late", "the venue knows it no more", order=cancel.client_id)
         except VenueError as error:
             log.warning("cancel_failed", error.message, order=cancel.client_id, code=error.code)
@@ -205,16 +234,39 @@ class Outbox:
         finally:
             self._cancelling.discard(cancel.client_id)
 
+    async def _cancel_several(self) -> None:
+        """As few calls as the venue allows; an order that it did not say yes to is asked for by itself."""
+        cancels, self._cancel_together = self._cancel_together, []
+        names = {self._venue_id(cancel): cancel for cancel in cancels}
+        names.pop("", None)
+        done: frozenset[str] = frozenset()
+        instruments = {cancel.instrument for cancel in names.values()}
+        for instrument in sorted(instruments):
+            ids = [venue_id for venue_id, cancel in names.items() if cancel.instrument == instrument]
+            try:
+                done |= await self._account.cancel_all(instrument, ids)
+            except VenueError as error:
+                log.warning("cancel_all_failed", error.message, orders=len(ids), code=error.code)
+        for cancel in cancels:
+            if self._venue_id(cancel) in done:
+                self._tracker.note_cancelled(cancel.client_id)
+                self._cancelling.discard(cancel.client_id)
+            else:
+                self._start(self._cancel(cancel))
+
     async def _look_up(self, look_up: LookUp) -> None:
         order = self._state.orders.get(look_up.client_id)
         try:
             if order is not None and not order.is_terminal:
-                for event in await self._tracker.resolve(order):
-                    self._tell(event)
+                self._tell_all(await self._tracker.resolve(order))
         except VenueError as error:
             log.warning("look_up_failed", error.message, order=look_up.client_id, code=error.code)
         finally:
             self._looked_up.discard(look_up.client_id)
+
+    def _tell_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._tell(event)
 
     def _tell(self, event: Event) -> None:
         self._inbox.put_now(event)

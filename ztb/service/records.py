@@ -55,6 +55,7 @@ class Records:
             setting.meter,
             now_ns=setting.clock.now_ns(),
             journal_seq=self._writer.committed_seq,
+            rooms=setting.head_room(),
         )
         setting.systemd.status(plain["says"])
         try:

@@ -16,6 +16,8 @@ from ztb.core.error import ZtbError
 from ztb.core.event import Kill, Started, Timer
 from ztb.host.log import get_log
 from ztb.service import status
+from ztb.service.clock_watch import ClockWatch
+from ztb.service.governor_watch import GovernorWatch
 from ztb.service.leaving import ENGINE, WayOut, close_writer
 from ztb.service.link import VenueLink
 from ztb.service.opened import OpenedStore
@@ -74,6 +76,8 @@ class Session:
             fee_currency=setting.profile.venue.fee_currency,
             clock=setting.clock,
         )
+        setting.head_room = link.head_room
+        clock_watch = ClockWatch(link.server_time, clock=setting.clock, inbox=setting.inbox)
         try:
             trader = await supervisor.unless_ended(Composer(setting, store, writer, link, supervisor).trader())
             if trader is None:
@@ -83,7 +87,10 @@ class Session:
             records = Records(setting, writer, trader)
             try:
                 self._begin(trader, store.journal.identity.install)
+                await supervisor.unless_ended(clock_watch.first())
                 self._spawn(trader, records, operator, link.feed(trader.instrument))
+                supervisor.spawn("clock", clock_watch.run())
+                supervisor.spawn("governor", GovernorWatch(link.head_room, setting.inbox).run())
                 await supervisor.until_ended()
             finally:
                 await WayOut(setting, supervisor, writer, trader, records).go()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from ztb.host.systemd import Systemd
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.service.status import Facts
-from ztb.venues.port import Addresses
+from ztb.venues.port import Addresses, HeadRoom
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 KILL_SIGNAL: Final = signal.SIGUSR1
@@ -60,6 +61,8 @@ class Setting:
         self.inbox = Inbox(clock)
         self.meter = Meter()
         self.systemd = Systemd()
+        self.head_room: Callable[[], tuple[HeadRoom, ...]] = lambda: ()
+        """Of the venue's rate limits; set as soon as there is a venue."""
         self.facts = Facts(
             profile=loaded.name,
             mode=options.mode,

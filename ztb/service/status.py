@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,9 @@ from typing import Any, Final
 from ztb.core.control import Level
 from ztb.core.market import Desk
 from ztb.core.state import State
+from ztb.service.governor_watch import plain_rooms
 from ztb.service.measure import Meter
+from ztb.venues.port import HeadRoom
 
 STATUS_NAME: Final = "status.json"
 SCHEMA_VERSION: Final = "1.0.0"
@@ -37,8 +40,10 @@ class Facts:
     time_scale: float
 
 
-def document(facts: Facts, state: State, meter: Meter, *, now_ns: int, journal_seq: int) -> dict[str, Any]:
-    """The whole status as plain values."""
+def document(
+    facts: Facts, state: State, meter: Meter, *, now_ns: int, journal_seq: int, rooms: Sequence[HeadRoom] = ()
+) -> dict[str, Any]:
+    """The whole status as plain values; ``rooms`` are the venue's rate limits."""
     control = state.control
     level = control.level(now_ns)
     return {
@@ -57,6 +62,11 @@ def document(facts: Facts, state: State, meter: Meter, *, now_ns: int, journal_s
         "equity": next(iter(state.desks.values())).instrument.money.text(state.ledger.equity),
         "drawdown_ppm": state.ledger.drawdown_ppm(),
         "orders": {"working": len(state.working), "unknown": unknown_orders(state)},
+        "clock": {
+            "offset_ms": state.clock_offset_ns // 1_000_000,
+            "uncertainty_ms": state.clock_uncertainty_ns // 1_000_000,
+        },
+        "rate_limits": plain_rooms(rooms),
         "journal_seq": journal_seq,
         "meter": meter.to_dict(),
     }
@@ -74,6 +84,9 @@ def in_words(facts: Facts, state: State, level: Level) -> str:
             return "observing: signals only, there is no way to send an order"
         case Level.STARTING:
             return "reconciling orders and fills with the venue; nothing is opened until that is clean"
+        case Level.CLOCK:
+            offset_ms = abs(state.clock_offset_ns) // 1_000_000
+            return f"the clock is {offset_ms} ms off the venue's: nothing is opened until NTP has corrected it"
         case Level.PAUSED:
             return f"paused: {control.pause_reason}"
     if state.policy_suspended:
@@ -90,6 +103,8 @@ def unknown_orders(state: State) -> int:
 
 def _desk(desk: Desk, now_ns: int) -> dict[str, Any]:
     instrument, position = desk.instrument, desk.position
+    lots = abs(position.lots)
+    is_dust = instrument.is_dust(desk.last_price or position.average_price(), lots)
     return {
         "position": instrument.sizes.text(position.lots),
         "average_price": instrument.prices.text(position.average_price()),
@@ -98,6 +113,7 @@ def _desk(desk: Desk, now_ns: int) -> dict[str, Any]:
         "realised": instrument.money.text(position.realised),
         "unrealised": instrument.money.text(position.unrealised),
         "fees": instrument.money.text(position.fees),
+        "dust": instrument.sizes.text(lots if is_dust else 0),
     }
 
 
