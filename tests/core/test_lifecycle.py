@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,10 +31,10 @@ from ztb.core.event import (
     Stop,
 )
 from ztb.core.instrument import BUY, SELL
-from ztb.core.lifecycle import CANCEL_AGAIN_NS
+from ztb.core.lifecycle import CANCEL_AGAIN_NS, LOOK_UP_EVERY_NS
 from ztb.core.order import OrderState
 from ztb.core.state import FINISHED_ORDERS_MAX, FINISHED_ORDERS_TOGETHER
-from ztb.core.step import CANCEL_DEADLINE_NS, HOUSEKEEPING_NS, LOOK_UP_EVERY_NS
+from ztb.core.step import CANCEL_DEADLINE_NS, HOUSEKEEPING_NS
 
 
 def state_of(desk: Desk, client_id: str) -> str:
@@ -163,6 +164,29 @@ def test_an_order_of_unknown_fate_is_looked_up_at_once_and_then_now_and_again() 
     assert not look_ups(desk.market(1_000))
     assert desk.order(BUY)
     assert len(places(desk.commands)) == 2, "an unknown order was sent again"
+
+
+def test_an_order_that_is_said_to_be_unknown_again_and_again_is_looked_up_once_in_five_seconds() -> None:
+    desk = Desk()
+    place = desk.order(BUY)
+    asked = look_ups(desk.step(OrderUnknown(desk.now_ns, place.client_id, "no answer")))
+    for number in range(1, 101):
+        desk.wait(SECOND // 10)
+        asked += look_ups(desk.step(OrderUnknown(desk.now_ns, place.client_id, f"still {number}")))
+    # Ten seconds: at once, after five of them, and at the tenth at the latest.
+    assert 2 <= len(asked) <= 3
+    gaps = [later.ts_ns - earlier.ts_ns for earlier, later in pairwise(asked)]
+    assert all(gap >= LOOK_UP_EVERY_NS for gap in gaps)
+
+
+def test_an_order_recovered_as_unknown_is_looked_up_although_nothing_else_is_due() -> None:
+    desk = Desk()
+    place = desk.order(BUY)
+    desk.step(OrderUnknown(desk.now_ns, place.client_id, "no answer"))
+    desk.engine.state.due_ns = desk.now_ns + 1_000 * MINUTE
+    desk.step(OrderUnknown(desk.now_ns, place.client_id, "restart"))
+    desk.wait(LOOK_UP_EVERY_NS)
+    assert look_ups(desk.market(1_000))
 
 
 def test_a_fill_contradicts_the_evidence_that_an_order_was_never_placed() -> None:

@@ -42,6 +42,9 @@ SIMPLE_TRIGGERS: Final[dict[type[OrderEvent], Trigger]] = {
 CANCEL_AGAIN_NS: Final = 1_000_000_000
 """A venue that refused a cancel (``order is too new``), or has not named the order yet, is given this long."""
 
+LOOK_UP_EVERY_NS: Final = 5_000_000_000
+"""An order of unknown fate is not looked up more often, however often it is said to be unknown."""
+
 _NOTHING: Final[tuple[Command, ...]] = ()
 
 
@@ -55,10 +58,14 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
     if state.rejections or trigger is Trigger.REJECT:
         count_rejection(state.rejections, order, event, now_ns)
     if trigger is not None:
+        was_unknown = order.state is OrderState.UNKNOWN
         order.apply(trigger)
         if trigger is Trigger.LOSE and order.state is OrderState.UNKNOWN:
-            order.looked_up_ns = now_ns
-            commands = [LookUp(now_ns, order.client_id, order.instrument)]
+            if not was_unknown or now_ns - order.looked_up_ns >= LOOK_UP_EVERY_NS:
+                order.looked_up_ns = now_ns
+                commands = [LookUp(now_ns, order.client_id, order.instrument)]
+            # Nobody may know: then it is asked again, also where nothing else would have been due for long.
+            state.due_ns = min(state.due_ns, order.looked_up_ns + LOOK_UP_EVERY_NS)
     else:
         match event:
             case OrderAccepted():

@@ -36,7 +36,7 @@ from ztb.core.event import (
     Trade,
 )
 from ztb.core.guard import Proposal, refusal
-from ztb.core.lifecycle import apply_order_event
+from ztb.core.lifecycle import LOOK_UP_EVERY_NS, apply_order_event
 from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.money import PPM
 from ztb.core.order import Order, OrderState
@@ -52,7 +52,6 @@ CLOCK_BACKSTEP_NS_MAX: Final = 1_000_000_000
 """A larger step back is told to people; time inside the engine never goes back."""
 CANCEL_DEADLINE_NS: Final = 10_000_000_000
 """A cancel without an answer for this long is looked up at the venue and asked again (F-08)."""
-LOOK_UP_EVERY_NS: Final = 5_000_000_000
 HOUSEKEEPING_NS: Final = 250_000_000
 DECISION_ROWS_MAX: Final = 65_536
 """Whoever drives the engine takes the rows long before this; a driver that forgets is a bug."""
