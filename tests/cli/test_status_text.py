@@ -20,6 +20,12 @@ DESK = {
     "realised": "-12.5000", "unrealised": "50.0000", "fees": "90.0000",
 }  # fmt: skip
 
+ROOMS = [
+    {"name": "trade", "class": "exec", "calls": 9, "period_s": 10.0, "free": 2, "free_urgent": 4, "breaker": "closed"},
+    {"name": "trade_history", "class": "private", "calls": 12, "period_s": 60.0, "free": 1, "free_urgent": 3,
+     "breaker": "closed"},
+]  # fmt: skip
+
 
 def document(**changes: object) -> dict[str, Any]:
     """Of a trader that trades: this very process."""
@@ -96,6 +102,21 @@ def test_all_of_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         ({"reduce_only": "profile"}, "  reduce-only  profile"),
         ({"policy_suspended": "ValueError: x"}, "  policy       suspended: ValueError: x"),
         ({"says": "a\x1b[2Jb"}, "profile demo: a\\x1b[2Jb"),
+        (
+            {"clock": {"offset_ms": -7, "uncertainty_ms": 30}},
+            "  clock        7 ms ahead of the venue's, give or take 30 ms",
+        ),
+        ({"clock": {"offset_ms": 7, "uncertainty_ms": 0}}, "  clock        7 ms behind the venue's, give or take 0 ms"),
+        ({"rate_limits": ROOMS}, "  limits       tightest trade_history, 1 of 12 calls free"),
+        (
+            {"rate_limits": [*ROOMS, {**ROOMS[0], "breaker": "open"}]},
+            "  limits       tightest trade_history, 1 of 12 calls free; the circuit breaker is open",
+        ),
+        (
+            {"instruments": {"btc_jpy": {**DESK, "dust": "0.0001"}}},
+            "  btc_jpy      holds 0.0100 at 9000000, last 9005000 (1.2 s old then); 0.0001 of it is dust, too small to "
+            "be closed",
+        ),
         (
             {"instruments": {"btc_jpy": {**DESK, "last_price": None, "data_age_ms": None}}},
             "  btc_jpy      holds 0.0100 at 9000000, no price yet",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.core.scene import SECOND, T0
-from tests.service.scene import Bench
-from ztb.core.event import Kill, OrderFilled, Pause, Stop
+from tests.core.scene import SECOND, SPOT, T0
+from tests.service.scene import CONFIG, Bench
+from ztb.core.event import ClockMeasured, Kill, OrderFilled, Pause, Stop
 from ztb.service.measure import Meter
 from ztb.service.status import Facts, document, in_words, write
+from ztb.venues.port import HeadRoom
 
 KEYS = {
     "schema_version", "updated_ns", "profile", "mode", "armed", "build", "config", "phase", "pid", "state_dir",
@@ -50,6 +52,33 @@ def test_the_document_by_hand() -> None:
     assert plain["orders"] == {"working": 1, "unknown": 0}
     assert (plain["ready"], plain["level"], plain["journal_seq"]) == (True, "normal", 9)
     assert plain["session"] == {"install": "install", "epoch": 1, "sequence": 1}
+
+
+def test_a_position_that_is_too_small_to_be_closed_is_told_as_dust() -> None:
+    small = replace(CONFIG, instruments=(replace(SPOT, lots_min=5),))
+    bench = Bench(small)
+    bench.start()
+    bench.trade(1_000, wish="buy")
+    [place] = bench.places
+    bench.handle(OrderFilled(0, place.client_id, "t1", 4, 1_001, 7))
+    plain = document(facts(), bench.engine.state, Meter(), now_ns=bench.clock.ns, journal_seq=9)
+    assert plain["instruments"]["btc_jpy"]["dust"] == "4"
+    bench.handle(OrderFilled(0, place.client_id, "t2", 1, 1_001, 7))
+    plain = document(facts(), bench.engine.state, Meter(), now_ns=bench.clock.ns, journal_seq=9)
+    assert plain["instruments"]["btc_jpy"]["dust"] == "0"
+
+
+def test_the_clock_and_the_rate_limits_are_told() -> None:
+    bench = Bench()
+    bench.start()
+    bench.handle(ClockMeasured(0, -1_700_000_000, 40_000_000))
+    rooms = [HeadRoom("trade", "exec", 9, 10.0, 2, 4)]
+    plain = document(facts(), bench.engine.state, Meter(), now_ns=bench.clock.ns, journal_seq=9, rooms=rooms)
+    assert plain["clock"] == {"offset_ms": -1700, "uncertainty_ms": 40}
+    assert [room["name"] for room in plain["rate_limits"]] == ["trade"]
+    assert (plain["level"], plain["says"]) == (
+        "clock", "the clock is 1700 ms off the venue's: nothing is opened until NTP has corrected it"
+    )  # fmt: skip
 
 
 def test_before_the_first_price_there_is_none() -> None:

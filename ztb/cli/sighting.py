@@ -50,6 +50,24 @@ class Desk(msgspec.Struct):
     realised: str
     unrealised: str
     fees: str
+    dust: str = "0"
+    """What of the position is too small to be closed."""
+
+
+class RateLimit(msgspec.Struct):
+    """How much of one of the venue's limits is free."""
+
+    name: str
+    calls: int
+    free: int
+    breaker: str
+
+
+class Clock(msgspec.Struct):
+    """The venue's clock against the trader's."""
+
+    offset_ms: int = 0
+    uncertainty_ms: int = 0
 
 
 class Orders(msgspec.Struct):
@@ -85,6 +103,8 @@ class Status(msgspec.Struct):
     orders: Orders
     journal_seq: int
     meter: dict[str, Any]
+    rate_limits: list[RateLimit] = msgspec.field(default_factory=list)
+    clock: Clock = msgspec.field(default_factory=Clock)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.result import Result, printable
-from ztb.cli.sighting import Desk, NotRunning, Sighting, sight
+from ztb.cli.sighting import Clock, Desk, NotRunning, RateLimit, Sighting, sight
 from ztb.service.operator import KILL_NAME
 
 EXIT_STALE: Final = 1
@@ -86,6 +86,10 @@ def _lines(seen: Sighting) -> list[str]:
             f"{meter.get('fills', '?')} fills",
         ),
     ]
+    if status.rate_limits:
+        lines.append(_line("limits", _limits_text(status.rate_limits)))
+    if status.clock != Clock():
+        lines.append(_line("clock", _clock_text(status.clock)))
     if status.kill.on:
         lines.append(_line("kill", f"on, by {status.kill.source}: {status.kill.reason}"))
     if status.reduce_only:
@@ -99,7 +103,21 @@ def _lines(seen: Sighting) -> list[str]:
 def _desk_text(desk: Desk) -> str:
     last = "no price yet" if desk.last_price is None else f"last {desk.last_price}"
     age = "" if desk.data_age_ms is None else f" ({desk.data_age_ms / 1000:.1f} s old then)"
-    return f"holds {desk.position} at {desk.average_price}, {last}{age}"
+    dust = "" if desk.dust == "0" else f"; {desk.dust} of it is dust, too small to be closed"
+    return f"holds {desk.position} at {desk.average_price}, {last}{age}{dust}"
+
+
+def _limits_text(rooms: list[RateLimit]) -> str:
+    """The tightest one, and whether the exchange answers at all."""
+    tightest = min(rooms, key=lambda room: room.free / room.calls if room.calls else 0)
+    shut = sorted({room.breaker for room in rooms} - {"closed"})
+    breaker = f"; the circuit breaker is {shut[-1].replace('_', '-')}" if shut else ""
+    return f"tightest {tightest.name}, {tightest.free} of {tightest.calls} calls free{breaker}"
+
+
+def _clock_text(clock: Clock) -> str:
+    side = "behind" if clock.offset_ms >= 0 else "ahead of"
+    return f"{abs(clock.offset_ms)} ms {side} the venue's, give or take {clock.uncertainty_ms} ms"
 
 
 def _profit(desks: dict[str, Desk]) -> dict[str, str]:

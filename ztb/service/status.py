@@ -113,7 +113,7 @@ def _desk(desk: Desk, now_ns: int) -> dict[str, Any]:
         "realised": instrument.money.text(position.realised),
         "unrealised": instrument.money.text(position.unrealised),
         "fees": instrument.money.text(position.fees),
-        "dust": instrument.sizes.text(lots if is_dust else 0),
+        "dust": instrument.sizes.text(lots) if is_dust else "0",
     }
 
 
