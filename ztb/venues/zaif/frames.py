@@ -25,6 +25,7 @@ from ztb.venues.zaif.codec import SIDE_OF, DepthRow, FrameTradeRow, Levels, Trad
 _NS = 1_000_000_000
 _MEMO_MAX = 100_000
 """Texts kept; looked at once for each frame, so a frame may add its own to them."""
+_DATE_MAX: Final = 1 << 33
 _STREAM: Final = "stream"
 
 Level = tuple[int, int] | tuple[()]
@@ -101,26 +102,28 @@ class FrameReader:
 
     def read_trades(self, rows: Iterable[TradeRow], ts_ns: int) -> list[Trade]:
         """Trades from the public REST call, oldest first."""
-        what = "trades"
-        found = [
-            (row, codec.steps(self._price_grid, row.price, what, at_least=1),
-             self._size_grid.rounded(codec.amount(row.amount, what), "floor"))
-            for row in rows
-        ]  # fmt: skip
-        return [self._trade(row, price, lots, ts_ns, what) for row, price, lots in sorted(found, key=_tid_of_found)]
+        what, trades = "trades", []
+        for row in sorted(rows, key=_tid):
+            price = codec.steps(self._price_grid, row.price, what, at_least=1)
+            lots = self._size_grid.rounded(codec.amount(row.amount, what), "floor")
+            if row.tid < 0 or not 0 <= row.date < _DATE_MAX:
+                raise _nonsense(what)
+            side = SIDE_OF[row.trade_type]
+            symbol = self._instrument.symbol
+            trades.append(Trade(ts_ns, symbol, price, lots or 1, side, row.date * _NS, str(row.tid)))
+        return trades
 
     def _frame_trades(self, rows: list[FrameTradeRow], ts_ns: int) -> list[Trade]:
-        price, size = self._price, self._size
-        return [
-            self._trade(row, price(bytes(row.price), _STREAM), size(bytes(row.amount), _STREAM), ts_ns, _STREAM)
-            for row in sorted(rows, key=_tid)
-        ]
-
-    def _trade(self, row: TradeRow | FrameTradeRow, price: int, lots: int, ts_ns: int, what: str) -> Trade:
-        if row.tid < 0 or not 0 <= row.date < 1 << 33:
-            raise codec.undecodable(what, "a trade with a nonsense id or date")
-        side = SIDE_OF[row.trade_type]
-        return Trade(ts_ns, self._instrument.symbol, price, max(1, lots), side, row.date * _NS, str(row.tid))
+        prices, sizes, symbol = self._prices, self._sizes, self._instrument.symbol
+        trades = []
+        for row in sorted(rows, key=_tid):
+            price, size = bytes(row.price), bytes(row.amount)
+            ticks = prices.get(price) or self._price(price, _STREAM)
+            lots = sizes.get(size) or self._size(size, _STREAM)
+            if row.tid < 0 or not 0 <= row.date < _DATE_MAX:
+                raise _nonsense(_STREAM)
+            trades.append(Trade(ts_ns, symbol, ticks, lots or 1, SIDE_OF[row.trade_type], row.date * _NS, str(row.tid)))
+        return trades
 
     def _bids(self, text: bytes) -> Book:
         if text != self._last_bids[0]:
@@ -140,28 +143,30 @@ class FrameReader:
         """One side of the book. As the venue writes it, without blanks, it is cut into the texts of its levels; a text
         that is no level then, however it came about, is left to the decoder."""
         if text[:2] == b"[[" and text[-2:] == b"]]":
-            known = self._levels
-            book = []
             try:
-                for pair in text[2:-2].split(b"],["):
-                    level = known.get(pair)
-                    if level is None:
-                        level = self._level(pair)
-                    if level:
-                        book.append(level)
+                return self._compact_side(text[2:-2])
             except VenueError:
-                book.clear()
-            else:
-                return tuple(book)
+                # A reader of text may be wrong about what is wrong.
+                return self._pairs(codec.decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
         return self._pairs(codec.decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
 
-    def _level(self, text: bytes) -> Level:
-        """Of ``PRICE,SIZE``."""
-        price, _, size = text.partition(b",")
-        ticks, lots = self._price(price, _STREAM), self._size(size, _STREAM)
-        level: Level = (ticks, lots) if lots else ()
-        self._levels[text] = level
-        return level
+    def _compact_side(self, text: bytes) -> Book:
+        """Of ``PRICE,SIZE],[PRICE,SIZE``. Without calls: forty levels in each frame, and a market that jumps renews
+        them all."""
+        levels, prices, sizes = self._levels, self._prices, self._sizes
+        book = []
+        for pair in text.split(b"],["):
+            level = levels.get(pair)
+            if level is None:
+                price, _, size = pair.partition(b",")
+                ticks = prices.get(price) or self._price(price, _STREAM)
+                lots = sizes.get(size)
+                if lots is None:
+                    lots = self._size(size, _STREAM)
+                levels[pair] = level = (ticks, lots) if lots else ()
+            if level:
+                book.append(level)
+        return tuple(book)
 
     def _pairs(self, levels: Levels, what: str) -> Book:
         pairs = ((self._price(bytes(price), what), self._size(bytes(size), what)) for price, size in levels)
@@ -216,5 +221,5 @@ def _check_order(bids: Book, asks: Book, what: str) -> None:
         raise codec.undecodable(what, "asks out of order")
 
 
-def _tid_of_found(found: tuple[TradeRow, int, int]) -> int:
-    return found[0].tid
+def _nonsense(what: str) -> VenueError:
+    return codec.undecodable(what, "a trade with a nonsense id or date")
