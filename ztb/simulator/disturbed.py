@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ztb.simulator.dialect import DROP, Action, Drop, Hang, Outcome, Reply, Reset
+from ztb.simulator.dialect import DROP, Drop, Hang, Outcome, Reply, Reset
 from ztb.simulator.moods import Moods
 from ztb.simulator.record import Call
 
@@ -44,11 +44,13 @@ def html_page() -> Reply:
 class Disturbance:
     """The moods of one stream. Nothing is lost by ``duplicate``, ``reordered`` and ``garbage``: it only comes oddly."""
 
-    def __init__(self, moods: Moods) -> None:
+    def __init__(self, moods: Moods, *, numbered: bool = False) -> None:
+        """``numbered``: the frames count themselves; none comes twice or late, what is in them does."""
         self._moods = moods
+        self._numbered = numbered
         self._held: list[bytes] = []
 
-    def sent(self, frames: Sequence[bytes], channel: str = "") -> Action:
+    def sent(self, frames: Sequence[bytes], channel: str = "") -> list[bytes | Drop]:
         """What the client gets instead of ``frames``; call it with none at every tick, so that nothing is held long."""
         told: list[bytes | Drop] = []
         late, self._held = self._held, []
@@ -59,6 +61,9 @@ class Disturbance:
                 continue
             if self._moods.strike("garbage_frames", channel):
                 told.append((_NOT_JSON, frame[: len(frame) // 2], _NOT_UTF8)[self._moods.choice(3)])
+            if self._numbered:
+                told.append(frame)
+                continue
             if len(self._held) < HELD_FRAMES_MAX and self._moods.strike("reordered_events", channel):
                 self._held.append(frame)
                 continue

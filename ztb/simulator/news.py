@@ -80,6 +80,8 @@ class AccountEvent:
     """Of the order when it happened."""
     end: str = ""
     reason: str = ""
+    fills: int = 0
+    """How many fills the order had by then."""
 
 
 class News:
@@ -97,7 +99,7 @@ class News:
         self._events.append(
             AccountEvent(
                 self.last, ts_ns, kind, order, fill, None, order.settled_lots, order.notional, order.fee, order.price,
-                end, reason,
+                end, reason, order.fills,
             )
         )  # fmt: skip
 
