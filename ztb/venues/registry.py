@@ -10,7 +10,7 @@ from ztb.core.error import ConfigError
 from ztb.venues.clock import Clock
 from ztb.venues.port import Addresses, Venue
 
-VENUE_NAMES: Final = ("zaif", "gmo")
+VENUE_NAMES: Final = ("zaif", "gmo", "coinbase")
 
 
 def addresses_of(name: str) -> Addresses:

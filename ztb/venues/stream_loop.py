@@ -89,6 +89,7 @@ class StreamLoop(Generic[N]):
         tls: ssl.SSLContext | None = None,
         silence_s_max: float | None = SILENCE_S_MAX,
         ping_s: float = PING_S,
+        frame_bytes_max: int | None = None,
     ) -> None:
         """``silence_s_max`` None: no news for hours is normal here; protocol pings have to notice a dead socket, and
         the stream counts as back when it is greeted, because nothing else may come for long."""
@@ -98,6 +99,7 @@ class StreamLoop(Generic[N]):
         self._tls = tls
         self._silence_s_max = silence_s_max
         self._ping_s = ping_s
+        self._frame_bytes_max = frame_bytes_max
         self._backoff = Backoff(jitter)
         self._is_connected: bool | None = None
         self._socket: ClientConnection | None = None
@@ -200,7 +202,7 @@ class StreamLoop(Generic[N]):
             close_timeout=1.0,
             ping_interval=self._ping_s,
             ping_timeout=self._ping_s,
-            max_size=limits.FRAME_BYTES_MAX,
+            max_size=self._frame_bytes_max or limits.FRAME_BYTES_MAX,
             max_queue=limits.FRAME_QUEUE_MAX,
             ssl=tls,
             **through,

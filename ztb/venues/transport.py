@@ -177,7 +177,9 @@ class Transport:
     ) -> None:
         status = response.status_code
         if status in _REFUSED_FOR_NOW:
-            self.retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
+            # Coinbase names the seconds until its window ends in a header of its own.
+            wish = response.headers.get("retry-after") or response.headers.get("x-ratelimit-reset", "")
+            self.retry_after_s = _retry_after_s(wish)
         if status != 200 and status not in statuses:
             if status in _REFUSED_FOR_NOW:
                 raise Throttled(

@@ -1,0 +1,280 @@
+"""From the bytes of Coinbase's streams to events; no socket, no clock.
+
+Every message of a connection carries the next number. A number that is missing means a change of the book that we do
+not have, so the connection is given up (F-20); a number seen before is a message told twice, and is passed over. The
+book is told in changes; sizes finer than a lot are rounded down (we never see more than there is), a trade to at
+least one lot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ztb.core.error import VenueError
+from ztb.core.event import Depth, Quote, Trade
+from ztb.core.instrument import BUY, SELL, Instrument
+from ztb.venues.coinbase import codec, rules
+from ztb.venues.coinbase.book import Book, Levels
+from ztb.venues.coinbase.codec import SIDE_OF, PriceBookRow, TradeRow, undecodable
+from ztb.venues.coinbase.text_grid import TextGrid
+from ztb.venues.stream_loop import StreamBroken
+
+T = TypeVar("T")
+News = Trade | Depth | Quote
+_ID_DIGITS_MAX: Final = 20
+_SIDES: Final = {"bid": BUY, "offer": SELL}
+
+
+class LevelUpdate(Struct, gc=False):
+    """The size that a level has from now on; "0" removes it."""
+
+    side: Literal["bid", "offer"]
+    price_level: str
+    new_quantity: str
+
+
+class BookEvent(Struct):
+    """A whole book, or changes of it."""
+
+    type: Literal["snapshot", "update"]
+    product_id: str
+    updates: list[LevelUpdate]
+
+
+class TradesEvent(Struct):
+    """The latest trades as a snapshot, or new ones."""
+
+    type: Literal["snapshot", "update"]
+    trades: list[TradeRow]
+
+
+class HeartbeatEvent(Struct):
+    """Once a second; the counter is a number or a text."""
+
+    heartbeat_counter: int | str
+
+
+class SubscriptionsEvent(Struct):
+    """All that the connection is subscribed to."""
+
+    subscriptions: dict[str, list[str]]
+
+
+class BookFrame(Struct, tag_field="channel", tag="l2_data"):
+    """Of the channel that is asked for as level2."""
+
+    timestamp: str
+    sequence_num: int
+    events: list[BookEvent]
+
+
+class TradesFrame(Struct, tag_field="channel", tag="market_trades"):
+    """Several trades in one, a few times a second."""
+
+    timestamp: str
+    sequence_num: int
+    events: list[TradesEvent]
+
+
+class HeartbeatFrame(Struct, tag_field="channel", tag="heartbeats"):
+    """A sign of life of products where nothing happens."""
+
+    timestamp: str
+    sequence_num: int
+    events: list[HeartbeatEvent]
+
+
+class SubscriptionsFrame(Struct, tag_field="channel", tag="subscriptions"):
+    """The answer to each subscription."""
+
+    timestamp: str
+    sequence_num: int
+    events: list[SubscriptionsEvent]
+
+
+class _ErrorFrame(Struct, tag_field="type", tag="error"):
+    message: str = ""
+
+
+_MARKET: Final = msgspec.json.Decoder(BookFrame | TradesFrame | HeartbeatFrame | SubscriptionsFrame)
+_ERROR: Final = msgspec.json.Decoder(_ErrorFrame)
+
+
+def frame_of(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
+    """The typed frame; StreamBroken for the venue's error frame, VenueError ``undecodable`` for what is neither."""
+    try:
+        return codec.decoded(decoder, body, what)
+    except VenueError:
+        try:
+            told = codec.decoded(_ERROR, body, what)
+        except VenueError:
+            pass
+        else:
+            raise StreamBroken(f"the venue says: {told.message[:100]}") from None
+        raise
+
+
+class Numbers:
+    """The message numbers of one connection."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def is_repeated(self, number: int, what: str) -> bool:
+        """Whether this message was told before; StreamBroken when one before it is missing."""
+        if number < 0:
+            raise undecodable(what, f"message number {number}")
+        if self._last is None or number == self._last + 1:
+            return False
+        if number > self._last:
+            raise StreamBroken(f"message {self._last + 1} is missing, {number} came")
+        return True
+
+    def read(self, number: int) -> None:
+        """The message was understood. One that was not leaves a gap, and the next one shows it."""
+        self._last = number
+
+
+class MarketReader:
+    """Reads the frames of one instrument, one connection after another."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._prices, self._sizes = TextGrid(instrument.prices), TextGrid(instrument.sizes)
+        self._names = frozenset({instrument.symbol})
+        self._last_trade_id = -1
+        self._told_touch: tuple[int, int, int, int] | None = None
+        self._new_connection()
+        self.missed: tuple[int, int] | None = None
+        """Trades between these two ids, both left out, were missed; whoever has read them sets it back to None."""
+
+    def connected(self, names: frozenset[str]) -> None:
+        """A connection begins, on which the product is called by one of ``names``. Trade ids go on."""
+        self._names = names
+        self._new_connection()
+
+    def _new_connection(self) -> None:
+        self._numbers = Numbers()
+        self._book: Book | None = None
+        self._early: deque[Trade] = deque(maxlen=rules.EARLY_TRADES_MAX)
+
+    def read(self, body: bytes, ts_ns: int) -> list[News] | None:
+        """The news of one frame; None until there is a book: a stream that brings none is not alive."""
+        what = "stream"
+        row = frame_of(_MARKET, body, what)
+        if self._numbers.is_repeated(row.sequence_num, what):
+            return None
+        news: list[News] = []
+        if isinstance(row, BookFrame):
+            venue_ns = codec.time_ns(row.timestamp, what)
+            parsed = [(event.type == "snapshot", self._levels(event, what)) for event in row.events]
+            for is_snapshot, levels in parsed:
+                news.append(self._depth(is_snapshot, levels, ts_ns, venue_ns))
+            news += self._quotes(ts_ns, venue_ns)
+        elif isinstance(row, TradesFrame):
+            news += self._trades(row.events, ts_ns, what)
+        elif isinstance(row, HeartbeatFrame):
+            # No number is missing, so nothing has changed: the touch is as old as this message, not as its change.
+            self._told_touch = None
+            news += self._quotes(ts_ns, codec.time_ns(row.timestamp, what))
+        self._numbers.read(row.sequence_num)
+        if self._book is None:
+            # What arrives before the first book waits for it; a flood of it pushes the oldest out.
+            self._early.extend(one for one in news if isinstance(one, Trade))
+            return None
+        if self._early:
+            news = [*self._early, *news]
+            self._early.clear()
+        return news
+
+    def _levels(self, event: BookEvent, what: str) -> list[tuple[int, int, int]]:
+        if event.product_id not in self._names:
+            raise undecodable(what, f"a book of {event.product_id[:40]!r}")
+        price, size = self._prices.exact, self._sizes.floor
+        return [
+            (_SIDES[one.side], price(one.price_level, what, at_least=1), size(one.new_quantity, what))
+            for one in event.updates
+        ]
+
+    def _depth(self, is_snapshot: bool, levels: list[tuple[int, int, int]], ts_ns: int, venue_ns: int) -> Depth:
+        bids: Levels
+        asks: Levels
+        if is_snapshot:
+            self._book = Book()
+            bids, asks = self._book.load(levels)
+        elif self._book is None:
+            raise StreamBroken("a change of a book that was never told")
+        else:
+            is_snapshot, bids, asks = self._book.change(levels)
+        return Depth(ts_ns, self._instrument.symbol, bids, asks, is_snapshot, venue_ns)
+
+    def _quotes(self, ts_ns: int, venue_ns: int) -> list[Quote]:
+        if self._book is None or self._book.touch == self._told_touch:
+            return []
+        self._told_touch = self._book.touch
+        return [Quote(ts_ns, self._instrument.symbol, *self._told_touch, venue_ns)]
+
+    def _trades(self, events: Iterable[TradesEvent], ts_ns: int, what: str) -> list[Trade]:
+        trades: list[Trade] = []
+        has_history = False
+        for event in events:
+            trades += trades_of(event.trades, self._instrument, self._names, ts_ns, what)
+            has_history = has_history or event.type == "snapshot"
+        if not trades:
+            return []
+        before = self._last_trade_id
+        trades.sort(key=lambda trade: int(trade.trade_id))
+        oldest = int(trades[0].trade_id)
+        self._last_trade_id = max(before, int(trades[-1].trade_id))
+        if before < 0 and has_history:
+            # Before the first frame there is nothing to continue: what it tells of the past is history, not news.
+            return []
+        if before >= 0 and has_history and oldest > before + 1:
+            self.missed = (before, oldest)
+        return [trade for trade in trades if int(trade.trade_id) > before]
+
+
+def trades_of(
+    rows: Iterable[TradeRow], instrument: Instrument, names: frozenset[str], ts_ns: int, what: str
+) -> list[Trade]:
+    """Public trades as they stand; ``names`` are what the product may be called."""
+    trades = []
+    for row in rows:
+        if row.product_id not in names:
+            raise undecodable(what, f"a trade of {row.product_id[:40]!r}")
+        if not (row.trade_id.isascii() and row.trade_id.isdigit() and len(row.trade_id) <= _ID_DIGITS_MAX):
+            raise undecodable(what, f"a trade id that is no number: {row.trade_id[:40]!r}")
+        price = codec.steps(instrument.prices, row.price, what, at_least=1)
+        lots = max(1, codec.rounded(instrument.sizes, row.size, what, "floor"))
+        venue_ns = codec.time_ns(row.time, what)
+        trades.append(Trade(ts_ns, instrument.symbol, price, lots, SIDE_OF[row.side], venue_ns, row.trade_id))
+    return trades
+
+
+def rest_trades(rows: Iterable[TradeRow], instrument: Instrument, names: frozenset[str], ts_ns: int) -> list[Trade]:
+    """Trades from the public REST call, oldest first."""
+    trades = trades_of(rows, instrument, names, ts_ns, "ticker")
+    return sorted(trades, key=lambda trade: int(trade.trade_id))
+
+
+def rest_depth(row: PriceBookRow, instrument: Instrument, names: frozenset[str], ts_ns: int) -> Depth:
+    """A book from the public REST call, as a snapshot."""
+    what = "product_book"
+    if row.product_id not in names:
+        raise undecodable(what, f"a book of {row.product_id[:40]!r}")
+    prices, sizes = TextGrid(instrument.prices), TextGrid(instrument.sizes)
+    levels = [
+        (side, prices.exact(one.price, what, at_least=1), sizes.floor(one.size, what))
+        for side, rows in ((BUY, row.bids), (SELL, row.asks))
+        for one in rows
+    ]
+    try:
+        bids, asks = Book(depth_levels=max(1, len(levels))).load(levels)
+    except StreamBroken as error:
+        raise undecodable(what, error) from None
+    return Depth(ts_ns, instrument.symbol, bids, asks, True, codec.time_ns(row.time, what))

@@ -1,0 +1,89 @@
+"""Coinbase as a whole: one transport, one set of limits, and the parts that share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from ztb.core.error import ConfigError
+from ztb.core.instrument import Instrument
+from ztb.venues.clock import Clock
+from ztb.venues.coinbase import rules
+from ztb.venues.coinbase.account import CoinbaseAccount
+from ztb.venues.coinbase.account_stream import CoinbaseAccountFeed
+from ztb.venues.coinbase.calls import SignedCalls
+from ztb.venues.coinbase.rest import CoinbasePublic
+from ztb.venues.coinbase.sign import Signer
+from ztb.venues.coinbase.stream import CoinbaseFeed
+from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
+from ztb.venues.transport import Transport
+
+
+class CoinbaseVenue:
+    """``port.Venue``."""
+
+    name: Final = "coinbase"
+    capabilities: Final[Capabilities] = rules.CAPABILITIES
+
+    def __init__(
+        self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
+    ) -> None:
+        """``fee_currency``: Coinbase takes its fees in the quote currency; another one is an error."""
+        self._addresses = addresses
+        self._clock = clock
+        self._jitter = jitter
+        self._fee_currency = fee_currency.lower()
+        self._transport = Transport(addresses.rest)
+        self._limiter = Limiter(rules.RATE_RULES, clock=clock)
+        self.market = CoinbasePublic(self._transport, limiter=self._limiter, clock=clock)
+        self._calls: SignedCalls | None = None
+        self._account: CoinbaseAccount | None = None
+
+    def market_feed(self, instrument: Instrument) -> CoinbaseFeed:
+        return CoinbaseFeed(
+            self._addresses.stream, instrument, clock=self._clock, jitter=self._jitter, public=self.market
+        )
+
+    def account(
+        self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
+    ) -> CoinbaseAccount:
+        """There are no nonces; what it used up of the rate limits is kept in ``directory``."""
+        assert self._account is None, "one account for each venue object"
+        for instrument in instruments.values():
+            if self._fee_currency not in ("", instrument.quote.lower()):
+                raise ConfigError(
+                    f"venue.fee_currency is {self._fee_currency}",
+                    remedy=f"use {instrument.quote.lower()} for {instrument.symbol}",
+                )
+        self._calls = SignedCalls(
+            self._transport,
+            address=self._addresses.rest,
+            signer=Signer(keys),
+            limiter=self._limiter,
+            clock=self._clock,
+        )
+        self._limiter.remember(directory / RATE_MEMORY_NAME)
+        self._account = CoinbaseAccount(self._calls, clock=self._clock, instruments=instruments, at_wire=at_wire)
+        return self._account
+
+    def account_feed(self, instruments: Mapping[str, Instrument]) -> CoinbaseAccountFeed:
+        """Order states of the account made before."""
+        assert self._calls is not None, "the account first: its key makes the tokens"
+        assert self._account is not None
+        return CoinbaseAccountFeed(
+            self._addresses.account_stream,
+            instruments,
+            calls=self._calls,
+            lots_of=self._account.lots_of,
+            clock=self._clock,
+            jitter=self._jitter,
+        )
+
+    def head_room(self) -> tuple[HeadRoom, ...]:
+        return self._limiter.rooms()
+
+    async def close(self) -> None:
+        await self._transport.close()
+        self._limiter.close()
