@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from ztb.cli.result import Result
 from ztb.core.error import UsageError
 from ztb.host.clock import HostClock
 from ztb.simulator.dialect import Address
+from ztb.simulator.gmo.rules import GmoRules
 from ztb.simulator.process import VENUES, SimulatorOptions, build, serve
 from ztb.simulator.zaif.rules import ZaifRules
 from ztb.store.tape import TapeReader
@@ -107,7 +109,18 @@ def _options(args: argparse.Namespace) -> SimulatorOptions:
             private_limits=args.private_limits,
             order_too_new_ns=args.order_too_new_ms * 1_000_000,
         ),
+        gmo=_gmo_rules(args),
     )
+
+
+def _gmo_rules(args: argparse.Namespace) -> GmoRules:
+    rules = GmoRules(
+        public_per_second=args.public_per_second,
+        public_refusal_status=args.public_refusal,
+        private_limits=args.private_limits,
+        order_too_new_ns=args.order_too_new_ms * 1_000_000,
+    )
+    return rules if args.private_limits else replace(rules, subscribe_interval_ns=0)
 
 
 def listen_address(text: str) -> tuple[str, int]:

@@ -137,7 +137,7 @@ class Exchange:
             account.by_client_id[client_id] = order
         self._enter(account, order, news.PLACED)
         for position, _ in closes:
-            if position.position_id in account.positions:
+            if order.order_id in position.ordered:
                 account.news.position(news.POSITION_CHANGED, self.now_ns, position.now())
         return PlaceResult(order, order.filled_lots, order.end, order.reason)
 

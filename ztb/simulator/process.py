@@ -12,9 +12,14 @@ from typing import Final, final
 
 from ztb.core.instrument import Instrument
 from ztb.simulator.accounts_file import read_accounts
+from ztb.simulator.coinbase import rules as coinbase_rules
+from ztb.simulator.coinbase.rules import CoinbaseRules
 from ztb.simulator.dialect import Address, Clock, Dialect
 from ztb.simulator.exchange import Exchange
-from ztb.simulator.matching import MATCH
+from ztb.simulator.gmo import rules as gmo_rules
+from ztb.simulator.gmo.rules import GmoRules
+from ztb.simulator.gmo.venue import GmoVenue
+from ztb.simulator.matching import EXPIRE_NEWER, MATCH
 from ztb.simulator.moods import Moods
 from ztb.simulator.record import Record
 from ztb.simulator.server import SimulatorServer
@@ -38,6 +43,8 @@ class SimulatorOptions:
     admin: bool = False
     seed: int = 0
     zaif: ZaifRules = field(default_factory=ZaifRules)
+    gmo: GmoRules = field(default_factory=GmoRules)
+    coinbase: CoinbaseRules = field(default_factory=CoinbaseRules)
 
 
 @final
@@ -57,7 +64,22 @@ def _zaif(exchange: Exchange, moods: Moods, record: Record, options: SimulatorOp
     return ZaifVenue(exchange, moods=moods, record=record, rules=options.zaif)
 
 
-VENUES: Final[Mapping[str, Protocol]] = {"zaif": Protocol(_zaif, zaif_rules.fees_ppm)}
+def _gmo(exchange: Exchange, moods: Moods, record: Record, options: SimulatorOptions) -> Dialect:
+    return GmoVenue(exchange, moods=moods, record=record, rules=options.gmo)
+
+
+def _coinbase(exchange: Exchange, moods: Moods, record: Record, options: SimulatorOptions) -> Dialect:
+    # Here, because nobody else needs the cryptography behind it.
+    from ztb.simulator.coinbase.venue import CoinbaseVenue
+
+    return CoinbaseVenue(exchange, moods=moods, record=record, rules=options.coinbase)
+
+
+VENUES: Final[Mapping[str, Protocol]] = {
+    "zaif": Protocol(_zaif, zaif_rules.fees_ppm),
+    "gmo": Protocol(_gmo, gmo_rules.fees_ppm, self_trade=EXPIRE_NEWER, fee_unit=gmo_rules.fee_unit),
+    "coinbase": Protocol(_coinbase, coinbase_rules.fees_ppm, self_trade=EXPIRE_NEWER),
+}
 """By the name that ``--venue`` takes."""
 
 
