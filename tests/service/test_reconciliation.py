@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.scene import T0
+from tests.core.scene import SPOT, T0
 from tests.service.scene import SYMBOL, filled, shown, until
 from tests.service.session_scene import Parts, parts
 from ztb.core.error import VenueError
 from ztb.core.event import OrderAccepted
 from ztb.core.instrument import BUY
 from ztb.core.order import Order
-from ztb.service.reconciliation import Reconciliation
+from ztb.service.reconciliation import Compared, Reconciliation
 from ztb.store.codec import decode
 
 
@@ -31,7 +31,7 @@ class Scene:
         self.work = Reconciliation(
             made.setting,
             state,
-            made.tracker if with_account else None,
+            Compared(made.tracker, made.account, SPOT) if with_account else None,
             epoch=epoch,
             on_ready=lambda: self.ready.append(state.control.reconciled),
         )

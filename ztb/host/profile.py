@@ -140,6 +140,10 @@ class Service(Section):
     """The rhythm of the daemon."""
 
     reconcile_seconds: Seconds = Field(default=60, description="pause between two comparisons with the exchange")
+    absence_seconds: Annotated[int, Field(ge=5, le=3600)] = Field(
+        default=65,
+        description="so long an order that the exchange does not show must stay away before that means something",
+    )
     timer_ms: Annotated[int, Field(ge=10, le=10_000)] = Field(
         default=250, description="pause between two timer events of the engine"
     )

@@ -102,9 +102,13 @@ class WayOut:
             return
         try:
             async with asyncio.timeout(DIRECT_WALL_S_MAX):
-                for order in await dealing.account.open_orders(self._trader.instrument.symbol, urgent=True):
-                    if order.tag in state.orders:
-                        await self._cancel_one(dealing, order)
+                symbol = self._trader.instrument.symbol
+                ours = dealing.tracker.ours_among(await dealing.account.open_orders(symbol, urgent=True))
+                mine = {client_id: order for client_id, order in ours.items() if client_id in state.orders}
+                if dealing.account.capabilities.cancel_many > 1:
+                    mine = await self._cancel_together(dealing, mine)
+                for client_id, order in mine.items():
+                    await self._cancel_one(dealing, client_id, order)
                 if self._is_engine_sound:
                     for event in await dealing.tracker.poll():
                         self._setting.inbox.put_now(event)
@@ -113,17 +117,35 @@ class WayOut:
         except (VenueError, StoreError) as error:
             log.error("orders_left_working", f"not every order could be taken back: {error}")
 
-    async def _cancel_one(self, dealing: Dealing, order: OpenOrder) -> None:
+    async def _cancel_together(self, dealing: Dealing, ours: dict[str, OpenOrder]) -> dict[str, OpenOrder]:
+        """In as few calls as the venue allows; those to which it did not say yes."""
+        if not ours:
+            return ours
+        ids = [order.venue_id for order in ours.values()]
+        try:
+            done = await dealing.account.cancel_all(self._trader.instrument.symbol, ids)
+        except (VenueError, StoreError) as error:
+            log.error("direct_cancel_failed", error.message, orders=len(ids))
+            return ours
+        for client_id, order in ours.items():
+            if order.venue_id in done:
+                self._cancelled(dealing, client_id, order, is_cancelled=True)
+        return {client_id: order for client_id, order in ours.items() if order.venue_id not in done}
+
+    async def _cancel_one(self, dealing: Dealing, client_id: str, order: OpenOrder) -> None:
         try:
             is_cancelled = await dealing.account.cancel(order.instrument, order.venue_id)
         except (VenueError, StoreError) as error:
-            log.error("direct_cancel_failed", error.message, order=order.tag, venue_id=order.venue_id)
+            log.error("direct_cancel_failed", error.message, order=client_id, venue_id=order.venue_id)
             return
+        self._cancelled(dealing, client_id, order, is_cancelled=is_cancelled)
+
+    def _cancelled(self, dealing: Dealing, client_id: str, order: OpenOrder, *, is_cancelled: bool) -> None:
         if is_cancelled:
-            dealing.tracker.note_cancelled(order.tag)
-        log.event("direct_cancel", order=order.tag, venue_id=order.venue_id, cancelled=is_cancelled)
+            dealing.tracker.note_cancelled(client_id)
+        log.event("direct_cancel", order=client_id, venue_id=order.venue_id, cancelled=is_cancelled)
         if self._writer.failure is None:
-            plain = {"client_id": order.tag, "venue_id": order.venue_id, "cancelled": is_cancelled}
+            plain = {"client_id": client_id, "venue_id": order.venue_id, "cancelled": is_cancelled}
             self._writer.append(self._setting.clock.now_ns(), DIRECT_CANCEL, json.dumps(plain).encode())
 
     async def _drain(self) -> None:

@@ -1,20 +1,26 @@
-"""Our orders and fills against the venue's: before READY, and every so often after it. It never sends an order.
+"""Our orders, fills and holdings against the venue's: before READY, after each reconnection, and every so often.
 
-Whatever cannot be explained closes the trader for new orders until a later comparison explains it.
+It never sends an order. Whatever cannot be explained closes the trader for new orders until a later comparison
+explains it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ztb.core.error import VenueError
 from ztb.core.event import Reconciled
+from ztb.core.instrument import Instrument
 from ztb.core.order import OrderState
 from ztb.core.state import State
 from ztb.service import status
+from ztb.service.holdings import shortfall
 from ztb.service.inbox import Inbox
 from ztb.service.setting import Setting
+from ztb.venues.port import Account
 from ztb.venues.tracker import OrderTracker
 
 LOOK_S: Final = 0.02
@@ -27,14 +33,23 @@ COMPARABLE: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIAL})
 NO_ACCOUNT: Final = "nothing to reconcile: this trader has no account"
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What a trader with an account has to compare."""
+
+    tracker: OrderTracker
+    account: Account
+    instrument: Instrument
+
+
 class Reconciliation:
-    """Of one session; ``tracker`` None: live-lite, where there is nothing to compare."""
+    """Of one session; ``compared`` None: live-lite, where there is nothing to compare."""
 
     def __init__(
         self,
         setting: Setting,
         state: State,
-        tracker: OrderTracker | None,
+        compared: Compared | None,
         *,
         epoch: int,
         on_ready: Callable[[], None],
@@ -44,7 +59,11 @@ class Reconciliation:
         self._inbox: Inbox = setting.inbox
         self._pause_s = setting.profile.service.reconcile_seconds
         self._state = state
-        self._tracker = tracker
+        self._compared = compared
+        self._fee_in_base = (
+            compared is not None and setting.profile.venue.fee_currency.lower() == compared.instrument.base.lower()
+        )
+        self._hurried = asyncio.Event()
         self._epoch = epoch
         self._on_ready = on_ready
 
@@ -56,8 +75,23 @@ class Reconciliation:
             await self._clock.sleep(min(self._pause_s, START_PAUSE_S_MAX))
         self._on_ready()
         while True:
-            await self._clock.sleep(self._pause_s)
+            await self._pause()
             await self._reconcile()
+
+    def hurry(self) -> None:
+        """A stream is back: what happened meanwhile is compared now, not when it would have been due."""
+        self._hurried.set()
+
+    async def _pause(self) -> None:
+        waiting = [
+            asyncio.ensure_future(self._clock.sleep(self._pause_s)), asyncio.ensure_future(self._hurried.wait())
+        ]  # fmt: skip
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+        self._hurried.clear()
 
     async def _is_known_to_the_engine(self) -> bool:
         await self._inbox.until_empty()
@@ -69,7 +103,7 @@ class Reconciliation:
         return clean
 
     async def _compare(self) -> tuple[bool, str]:
-        if self._tracker is None:
+        if self._compared is None:
             return True, NO_ACCOUNT
         text = ""
         for look in range(LOOKS_MAX):
@@ -78,18 +112,27 @@ class Reconciliation:
             # What the tracker has told must be in the state before the state is compared.
             await self._inbox.until_empty()
             try:
-                report = await self._tracker.reconcile(self._ours())
+                clean, text = await self._look(self._compared)
             except VenueError as error:
                 if not error.retryable:
                     raise
                 text = f"the venue could not be read: {error.message}"
                 continue
-            for event in report.events:
-                self._inbox.put_now(event)
-            text = report.text()
-            if report.clean:
+            if clean:
                 return True, text
         return False, text
+
+    async def _look(self, compared: Compared) -> tuple[bool, str]:
+        """One comparison: orders and fills, and then, when what it found is in the books, holdings."""
+        report = await compared.tracker.reconcile(self._ours())
+        for event in report.events:
+            self._inbox.put_now(event)
+        if not report.clean:
+            return False, report.text()
+        await self._inbox.until_empty()
+        position = self._state.desks[compared.instrument.symbol].position
+        missing = await shortfall(compared.account, compared.instrument, position, fee_in_base=self._fee_in_base)
+        return not missing, missing or report.text()
 
     def _ours(self) -> dict[str, int]:
         """What must be working at the venue: acknowledged orders, by what remains of them."""

@@ -1,6 +1,7 @@
 """One session of the trader, from the lock on its directory to the last checkpoint.
 
-Start: open the store, recover, connect, begin to listen, look up what is unknown, reconcile, READY.
+Start: open the store, recover, connect, begin to listen, look up what is unknown, reconcile, READY. Three starts in a
+row that fail before READY end in safe mode instead.
 Stop: open nothing more, cancel by the stop policy, wait for the venue, checkpoint, let go. A failure takes the same
 way out, with its own exit code; whatever was under way then is unknown at the next start.
 """
@@ -13,8 +14,8 @@ import time
 from typing import Final
 
 from ztb.core.error import ZtbError
-from ztb.core.event import Kill, Started, Timer
-from ztb.host.log import get_log
+from ztb.core.event import Feed, Kill, Started, Timer
+from ztb.host.log import INFO, WARNING, get_log
 from ztb.service import status
 from ztb.service.clock_watch import ClockWatch
 from ztb.service.governor_watch import GovernorWatch
@@ -22,13 +23,15 @@ from ztb.service.leaving import ENGINE, WayOut, close_writer
 from ztb.service.link import VenueLink
 from ztb.service.opened import OpenedStore
 from ztb.service.operator import OperatorFiles, kill_by_signal
-from ztb.service.reconciliation import Reconciliation
+from ztb.service.reconciliation import Compared, Reconciliation
 from ztb.service.records import Records
+from ztb.service.safe_mode import SafeMode
 from ztb.service.setting import KILL_SIGNAL, SIGNALS, STOP_SIGNALS, Setting
+from ztb.service.starts import Starts
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Composer, Trader
 from ztb.store.writer import JournalWriter
-from ztb.venues.port import MarketFeed
+from ztb.venues.port import AccountFeed, MarketFeed, StreamState
 from ztb.venues.tracker import OrderTracker
 
 LINK_CLOSE_WALL_S_MAX: Final = 0.3
@@ -43,12 +46,28 @@ class Session:
         self._setting = setting
         self._supervisor = Supervisor(self._failed)
         self._trader: Trader | None = None
+        self._starts = Starts(setting.options.state_dir)
+        self._is_ready = False
         self._started = time.monotonic()
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT, or until something fails: then it raises what failed, after the way out."""
-        setting = self._setting
         self._listen_to_signals()
+        try:
+            if self._starts.are_exhausted:
+                if not await SafeMode(self._setting, self._starts, self._supervisor).until_resumed():
+                    return
+                self._started = time.monotonic()
+            await self._run()
+        except Exception as error:
+            if not self._is_ready:
+                self._starts.count(error, ts_ns=self._setting.clock.now_ns())
+            raise
+        finally:
+            self._setting.systemd.close()
+
+    async def _run(self) -> None:
+        setting = self._setting
         store = OpenedStore(
             setting.options.state_dir, profile=setting.name, mode=setting.options.mode, now_ns=setting.clock.now_ns()
         )
@@ -62,7 +81,6 @@ class Session:
         finally:
             if is_disk_well:
                 store.close()
-            setting.systemd.close()
         if self._supervisor.failure is not None:
             raise self._supervisor.failure
 
@@ -88,7 +106,7 @@ class Session:
             try:
                 self._begin(trader, store.journal.identity.install)
                 await supervisor.unless_ended(clock_watch.first())
-                self._spawn(trader, records, operator, link.feed(trader.instrument))
+                self._spawn(trader, records, operator, link)
                 supervisor.spawn("clock", clock_watch.run())
                 supervisor.spawn("governor", GovernorWatch(link.head_room, setting.inbox).run())
                 await supervisor.until_ended()
@@ -104,31 +122,36 @@ class Session:
         if setting.options.start_killed:
             setting.inbox.put_now(Kill(0, "environment", "ZTB_KILL=1"))
 
-    def _spawn(self, trader: Trader, records: Records, operator: OperatorFiles, feed: MarketFeed) -> None:
+    def _spawn(self, trader: Trader, records: Records, operator: OperatorFiles, link: VenueLink) -> None:
         setting, supervisor = self._setting, self._supervisor
-        tracker = trader.dealing.tracker if trader.dealing is not None else None
+        dealing, instrument = trader.dealing, trader.instrument
         reconciliation = Reconciliation(
             setting,
             trader.state,
-            tracker,
+            Compared(dealing.tracker, dealing.account, instrument) if dealing is not None else None,
             epoch=trader.state.epoch + 1,
             on_ready=lambda: self._ready(trader, records),
         )
         operator.look()  # a kill that lies there is seen before anything else happens
         supervisor.spawn(ENGINE, trader.loop.run())
-        supervisor.spawn("feed", self._pass_on_market(feed))
+        supervisor.spawn("feed", self._pass_on_market(link.feed(instrument), reconciliation))
         supervisor.spawn("timer", self._tick())
         supervisor.spawn("operator", operator.run())
         supervisor.spawn("status", records.keep_status())
         supervisor.spawn("measurements", records.keep_measurements())
         supervisor.spawn("checkpoints", records.keep_checkpoints())
-        if tracker is not None:
-            supervisor.spawn("orders", self._pass_on_orders(tracker))
+        if dealing is not None:
+            supervisor.spawn("orders", self._pass_on_orders(dealing.tracker))
+            private = link.account_feed(instrument)
+            if private is not None:
+                supervisor.spawn("account", self._pass_on_account(private, dealing.tracker, reconciliation))
         supervisor.spawn("reconciliation", reconciliation.run())
 
     def _ready(self, trader: Trader, records: Records) -> None:
         setting = self._setting
         setting.facts.phase = "running"
+        self._is_ready = True
+        self._starts.clear()
         level = trader.state.control.level(setting.clock.now_ns())
         wall_ms = int((time.monotonic() - self._started) * 1000)
         records.write_status()  # first: whoever hears READY may look at the status
@@ -147,13 +170,24 @@ class Session:
         if self._trader is not None:
             self._trader.fail(failure)
 
-    async def _pass_on_market(self, feed: MarketFeed) -> None:
+    async def _pass_on_market(self, feed: MarketFeed, reconciliation: Reconciliation) -> None:
         async for event in feed.events():
+            if isinstance(event, Feed) and event.connected:
+                reconciliation.hurry()
             await self._setting.inbox.put(event)
 
     async def _pass_on_orders(self, tracker: OrderTracker) -> None:
         async for event in tracker.events():
             self._setting.inbox.put_now(event)
+
+    async def _pass_on_account(self, feed: AccountFeed, tracker: OrderTracker, reconciliation: Reconciliation) -> None:
+        async for news in feed.events():
+            if isinstance(news, StreamState):
+                log.event("account_stream", news.text, level=INFO if news.connected else WARNING, up=news.connected)
+                if news.connected:
+                    reconciliation.hurry()
+            for event in tracker.take(news):
+                self._setting.inbox.put_now(event)
 
     async def _tick(self) -> None:
         while True:

@@ -30,12 +30,15 @@ from ztb.service.setting import Keys, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.watchdog import Watchdog
 from ztb.store.writer import JournalWriter
-from ztb.venues.tracker import OrderTracker
+from ztb.venues.tracker import OrderTracker, PollingPace
+from ztb.venues.verdict import Patience
 
 T = TypeVar("T")
 START_ATTEMPTS_MAX: Final = 12
 START_PAUSE_S_MAX: Final = 8.0
 """The pauses of a start grow to this; all of them take 71 s, longer than a venue refuses calls for their rate."""
+STREAM_REFILL_S: Final = 1.0
+"""The history of fills is read at most so often, beside a burst, where a private stream tells of them as well."""
 ACKNOWLEDGED: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIAL})
 
 log = get_log("session")
@@ -132,7 +135,15 @@ class Composer:
             setting.meter,
         )
         cursor = recovered.cursor if recovered.cursor is not None else await self._first_cursor(account, instrument)
-        tracker = OrderTracker(account, instrument, setting.clock, cursor=cursor)
+        tracker = OrderTracker(
+            account,
+            instrument,
+            setting.clock,
+            cursor=cursor,
+            # A venue with a private stream lets its history be read often; the others do not.
+            pace=PollingPace(history_refill_s=STREAM_REFILL_S) if account.capabilities.private_stream else None,
+            patience=Patience(absent_s=float(setting.profile.service.absence_seconds)),
+        )
         _watch_again(tracker, state)
         outbox = Outbox(
             account=account,
@@ -185,7 +196,7 @@ class Composer:
 def _watch_again(tracker: OrderTracker, state: State) -> None:
     """Orders of earlier sessions: those that ended for late fills, the others until their fate is known."""
     for order in state.orders.values():
-        tracker.watch(order, known_fills=order.fills)
+        tracker.watch(order, known_fills=order.fills, venue_id=order.venue_id)
         if order.is_terminal:
             tracker.forget(order.client_id)
         elif order.venue_id or order.state in ACKNOWLEDGED:

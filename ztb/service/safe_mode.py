@@ -1,0 +1,123 @@
+"""Safe mode: after three failed starts in a row the process stays up, and does nothing but say so (F-05).
+
+It holds the state directory, so that no other trader starts there; it has no account, no store and no venue, so there
+is no way to send. It ends by a signal, with exit code 0, or tries to start again when an operator resumes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import closing
+from typing import Any, Final
+
+from ztb.core.event import Event, Kill, Resume
+from ztb.host.log import get_log
+from ztb.service import status
+from ztb.service.operator import LOOK_WALL_S, OperatorFiles
+from ztb.service.setting import Setting
+from ztb.service.starts import Starts
+from ztb.service.supervision import Supervisor
+from ztb.store.lock import StateLock
+
+SAFE: Final = "safe"
+"""The phase and the level that the status tells."""
+STATUS_WALL_S: Final = 0.5
+NO_MONEY: Final = "unknown"
+
+log = get_log("session")
+
+
+class SafeMode:
+    """In place of a session."""
+
+    def __init__(self, setting: Setting, starts: Starts, supervisor: Supervisor) -> None:
+        self._setting = setting
+        self._starts = starts
+        self._supervisor = supervisor
+
+    @property
+    def says(self) -> str:
+        """What failed three times, and what to do."""
+        failed = self._starts.failed
+        texts = list(dict.fromkeys(one.text for one in failed))
+        what = texts[0] if len(texts) == 1 else "; ".join(texts)
+        return (
+            f"safe mode: {len(failed)} starts in a row failed ({what}). Nothing is sent. Look at the account and the "
+            "log, put the cause right, then `ztb resume --reason TEXT` to start again"
+        )
+
+    async def until_resumed(self) -> bool:
+        """True: an operator resumed, and a start may be tried. False: asked to stop. Raises StoreLocked."""
+        return bool(await self._supervisor.unless_ended(self._stay()))
+
+    async def _stay(self) -> bool:
+        setting = self._setting
+        setting.facts.phase = SAFE
+        with closing(StateLock(setting.options.state_dir)):
+            log.error("safe_mode", self.says)
+            self._tell(self.says)
+            # Up, and as ready as it will be: a start that never ends would be ended and begun again by systemd.
+            setting.systemd.ready(self.says)
+            operator = OperatorFiles(setting.options.runtime_dir, setting.inbox)
+            told_s = time.monotonic()
+            kills: list[Event] = []
+            while (reason := await self._resumed(operator, kills)) is None:
+                if time.monotonic() - told_s >= STATUS_WALL_S:
+                    told_s = time.monotonic()
+                    self._tell(self.says)
+                    setting.systemd.watchdog()
+                await asyncio.sleep(LOOK_WALL_S)
+            self._starts.clear()
+        log.warning("safe_mode_left", f"an operator resumed: {reason}")
+        setting.facts.phase = "starting"
+        self._tell("starting again, after safe mode")
+        for kill in kills:
+            setting.inbox.put_now(kill, first=True)
+        return True
+
+    async def _resumed(self, operator: OperatorFiles, kills: list[Event]) -> str | None:
+        """The operator's reason, if there is one; a kill is kept for the engine of the next start."""
+        operator.look()
+        inbox = self._setting.inbox
+        while not inbox.is_empty():
+            event, _ = await inbox.take()
+            if isinstance(event, Resume):
+                return event.reason
+            if isinstance(event, Kill) and not kills:
+                kills.append(event)
+                log.warning("kill_kept", f"{event.reason} (by {event.source}); the next start begins with it")
+        return None
+
+    def _tell(self, says: str) -> None:
+        setting = self._setting
+        setting.systemd.status(says)
+        plain = self._document(says)
+        try:
+            status.write(setting.options.runtime_dir / status.STATUS_NAME, plain)
+        except OSError as error:
+            log.error("status_not_written", str(error))
+
+    def _document(self, says: str) -> dict[str, Any]:
+        """The members of ``status.document``, without an engine: what is not known is not told as a number."""
+        setting = self._setting
+        return {
+            "schema_version": status.SCHEMA_VERSION,
+            "updated_ns": setting.clock.now_ns(),
+            **vars(setting.facts),
+            "ready": False,
+            "level": setting.facts.phase,
+            "says": says,
+            "kill": {"on": False, "source": "", "reason": ""},
+            "reduce_only": "",
+            "pause_until_ns": 0,
+            "policy_suspended": "",
+            "session": None,
+            "failed_starts": [vars(one) for one in self._starts.failed],
+            "instruments": {},
+            "equity": NO_MONEY,
+            "drawdown_ppm": 0,
+            "orders": {"working": 0, "unknown": 0},
+            "journal_seq": 0,
+            "meter": setting.meter.to_dict(),
+        }
