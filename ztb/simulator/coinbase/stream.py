@@ -202,9 +202,7 @@ class CoinbaseStream:
             if not moods.strike("skip_sequence", name):
                 frames.append(frame)
         self._sent_s = self._feeds.wall_s()
-        action = self._disturbance.sent(frames, name)
-        assert isinstance(action, list)
-        return action
+        return self._disturbance.sent(frames, name)
 
     def _frame(self, name: str, events: list[dict[str, Any]], now_ns: int) -> bytes:
         envelope: dict[str, Any] = {"channel": FRAME_NAMES.get(name, name), "client_id": ""}
