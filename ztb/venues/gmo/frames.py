@@ -8,7 +8,7 @@ there is), a trade to at least one lot; a price off the grid refuses the frame.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
+from operator import gt, lt
 from typing import Final
 
 import msgspec
@@ -19,6 +19,7 @@ from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.gmo import codec
 from ztb.venues.gmo.rows import BookRow, LevelRow, Side, TradeRow
+from ztb.venues.grid_text import GridText
 from ztb.venues.port import MarketNews
 
 _MEMO_MAX: Final = 100_000
@@ -75,6 +76,8 @@ class FrameReader:
         self._price_grid = instrument.prices
         self._size_grid = instrument.sizes
         self._last_touch: tuple[int, int, int, int] | None = None
+        self._price_text = GridText(instrument.prices)
+        self._size_text = GridText(instrument.sizes)
         self._prices: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
 
@@ -112,11 +115,12 @@ class FrameReader:
 
     def _depth(self, bids: list[LevelRow], asks: list[LevelRow], ts_ns: int, venue_ns: int, what: str) -> Depth:
         book_bids, book_asks = self._levels(bids, what), self._levels(asks, what)
-        if any(better[0] <= worse[0] for better, worse in pairwise(book_bids)):
+        bid_prices, ask_prices = [price for price, _ in book_bids], [price for price, _ in book_asks]
+        if not all(map(gt, bid_prices, bid_prices[1:])):
             raise codec.undecodable(what, "bids out of order")
-        if any(better[0] >= worse[0] for better, worse in pairwise(book_asks)):
+        if not all(map(lt, ask_prices, ask_prices[1:])):
             raise codec.undecodable(what, "asks out of order")
-        if book_bids and book_asks and book_bids[0][0] >= book_asks[0][0]:
+        if bid_prices and ask_prices and bid_prices[0] >= ask_prices[0]:
             raise codec.undecodable(what, "a crossed book")
         return Depth(ts_ns, self._instrument.symbol, book_bids, book_asks, True, venue_ns)
 
@@ -124,16 +128,26 @@ class FrameReader:
         prices, sizes = self._prices, self._sizes
         pairs = []
         for level in levels:
-            ticks, lots = prices.get(level.price), sizes.get(level.size)
-            if ticks is None:
-                ticks = codec.steps(self._price_grid, level.price, what, at_least=1)
-                _remember(prices, level.price, ticks)
+            ticks = prices.get(level.price) or self._price(level.price, what)
+            lots = sizes.get(level.size)
             if lots is None:
-                lots = self._size_grid.rounded(codec.amount(level.size, what), "floor")
-                _remember(sizes, level.size, lots)
+                lots = self._size(level.size, what)
             if lots:
                 pairs.append((ticks, lots))
         return tuple(pairs)
+
+    def _price(self, text: str, what: str) -> int:
+        # Nothing, zero included: the long way knows why.
+        ticks = self._price_text.exact(text.encode()) or codec.steps(self._price_grid, text, what, at_least=1)
+        _remember(self._prices, text, ticks)
+        return ticks
+
+    def _size(self, text: str, what: str) -> int:
+        lots = self._size_text.floor(text.encode())
+        if lots is None:
+            lots = self._size_grid.rounded(codec.amount(text, what), "floor")
+        _remember(self._sizes, text, lots)
+        return lots
 
     def _quote(self, depth: Depth) -> Quote | None:
         bid, bid_lots = depth.bids[0] if depth.bids else (0, 0)
