@@ -12,7 +12,7 @@ from tests.core.scene import LEVERAGED, MINUTE, SECOND, SPOT, T0, WIDE, Desk
 from ztb.core.error import ConfigError
 from ztb.core.guard import MINUTE_NS, REASONS, Limits, Proposal, RateWindow, reducible_lots, refusal, worst_case_lots
 from ztb.core.instrument import BUY, SELL
-from ztb.core.order import TERMINAL, Order, OrderState
+from ztb.core.order import Order, OrderState
 
 LIMITS = Limits(
     order_lots_max=50, position_lots_max=100, order_notional_max=40_000, position_notional_max=90_000,
@@ -43,7 +43,10 @@ def said(
 ) -> str:
     """What the limits say to an order of the leveraged instrument."""
     proposal = Proposal(LEVERAGED, side, lots, price, last_price, T0 - age_ns, reduce_only)
-    return refusal(proposal, limits=limits, held_lots=held, working=list(working), rate=rate or RateWindow(), now_ns=T0)
+    orders = list(working)
+    return refusal(
+        proposal, limits=limits, held_lots=held, working=orders, at_stake=orders, rate=rate or RateWindow(), now_ns=T0
+    )
 
 
 def made(count: int) -> RateWindow:
@@ -83,7 +86,7 @@ def test_the_venue_s_own_smallest_and_largest_order() -> None:
 
     def of(lots: int) -> str:
         proposal = Proposal(small, BUY, lots, 1_000, 1_000, T0, False)
-        return refusal(proposal, limits=LIMITS, held_lots=0, working=[], rate=RateWindow(), now_ns=T0)
+        return refusal(proposal, limits=LIMITS, held_lots=0, working=[], at_stake=[], rate=RateWindow(), now_ns=T0)
 
     assert [of(lots) for lots in (4, 5, 20, 21)] == ["below_minimum", "", "", "above_maximum"]
     assert [of(lots) for lots in (0, -1)] == ["below_minimum", "below_minimum"]
@@ -164,11 +167,10 @@ ORDERS = st.lists(
 
 
 def outcomes(held: int, working: list[Order]) -> set[int]:
-    """Every position that can come of it, by trying: each order fills wholly or not at all."""
+    """Every position that can come of it, by trying: each order fills wholly or not at all, ended ones too."""
     reached = {held}
     for one in working:
-        if one.state not in TERMINAL:
-            reached |= {lots + one.side * (one.lots - one.filled_lots) for lots in reached}
+        reached |= {lots + one.side * (one.lots - one.filled_lots) for lots in reached}
     return reached
 
 

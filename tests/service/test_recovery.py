@@ -178,7 +178,7 @@ def test_a_record_that_makes_no_sense_is_named(record: Planted) -> None:
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("snapshot", [{}, {"version": 99}, {"version": 1, "markets": {"eth_jpy": []}}])
+@pytest.mark.parametrize("snapshot", [{}, {"version": 99}, {"version": 2, "markets": {"eth_jpy": []}}])
 def test_a_checkpoint_that_makes_no_sense_is_refused(snapshot: dict[str, Any]) -> None:
     with pytest.raises(StoreCorrupt, match="the checkpoint cannot be restored"):
         recover(State(CONFIG), snapshot, [])

@@ -96,11 +96,19 @@ class Proposal:
 
 
 def refusal(
-    proposal: Proposal, *, limits: Limits, held_lots: int, working: list[Order], rate: RateWindow, now_ns: int
+    proposal: Proposal,
+    *,
+    limits: Limits,
+    held_lots: int,
+    working: list[Order],
+    at_stake: list[Order],
+    rate: RateWindow,
+    now_ns: int,
 ) -> str:
     """The reason code of the first limit that ``proposal`` would break, or "" when it may go.
 
-    ``working`` are all orders of the account that are not terminal, unknown ones included.
+    ``working`` are all orders of the account that are not terminal, unknown ones included; ``at_stake`` also those that
+    ended so lately that they may still turn out to have filled.
     """
     p = proposal
     if p.last_price <= 0:
@@ -121,7 +129,8 @@ def refusal(
         return "order_size"
     if notional > limits.order_notional_max:
         return "order_notional"
-    worst_lots = worst_case_lots(p.side, held_lots, same) + p.side * p.lots
+    near = [order for order in at_stake if order.instrument == p.instrument.symbol] if at_stake else at_stake
+    worst_lots = worst_case_lots(p.side, held_lots, near) + p.side * p.lots
     if worst_lots * p.side > 0:  # else the order can only shrink what is held, and that is never refused here
         if abs(worst_lots) > limits.position_lots_max:
             return "position_size"
@@ -134,17 +143,17 @@ def refusal(
     return ""
 
 
-def worst_case_lots(side: int, held_lots: int, working: list[Order]) -> int:
-    """The position when everything that works on ``side`` fills and nothing on the other side does."""
-    if not working:
+def worst_case_lots(side: int, held_lots: int, at_stake: list[Order]) -> int:
+    """The position when everything at stake on ``side`` fills and nothing on the other side does."""
+    if not at_stake:
         return held_lots
-    return held_lots + side * sum(order.remaining_lots for order in working if order.side == side)
+    return held_lots + side * sum(order.unfilled_lots for order in at_stake if order.side == side)
 
 
-def reducible_lots(side: int, held_lots: int, working: list[Order]) -> int:
+def reducible_lots(side: int, held_lots: int, at_stake: list[Order]) -> int:
     """How much an order on ``side`` may be at most to shrink the position, never flip it, whatever else fills."""
     open_lots = -held_lots if side == BUY else held_lots
-    if not working:
+    if not at_stake:
         return max(0, open_lots)
-    pending = sum(order.remaining_lots for order in working if order.side == side)
+    pending = sum(order.unfilled_lots for order in at_stake if order.side == side)
     return max(0, open_lots - pending)

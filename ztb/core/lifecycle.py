@@ -78,9 +78,16 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
             case CancelFailed():
                 order.cancel_asked_ns = 0
                 order.cancel_again_ns = now_ns + CANCEL_AGAIN_NS
-    if order.state in TERMINAL:
-        state.working.pop(order.client_id, None)
+    if order.state in TERMINAL and state.working.pop(order.client_id, None) is not None:
+        _settle(state, order, now_ns, is_refused=trigger is Trigger.REJECT and not order.filled_lots)
     return commands
+
+
+def _settle(state: State, order: Order, now_ns: int, *, is_refused: bool) -> None:
+    """What ended without all its lots may still turn out to have filled; the venue's plain no may not."""
+    if order.unfilled_lots and not is_refused:
+        order.ended_ns = now_ns
+        state.settling[order.client_id] = order
 
 
 def _recover(state: State, event: OrderRecovered) -> None:

@@ -98,13 +98,20 @@ class Order:
     cancel_again_ns: int = 0
     """Not before this is a cancel that the venue refused asked for again."""
     looked_up_ns: int = 0
+    ended_ns: int = 0
+    """When the venue ended it without all its lots; 0: it works, or it was filled or refused whole."""
+
+    @property
+    def unfilled_lots(self) -> int:
+        """What was not filled, whether it works or not: a venue may tell a fill after the end."""
+        return max(0, self.lots - self.filled_lots)
 
     @property
     def remaining_lots(self) -> int:
         """What may still fill; 0 once terminal."""
         if self.state in TERMINAL:
             return 0
-        return max(0, self.lots - self.filled_lots)
+        return self.unfilled_lots
 
     @property
     def is_terminal(self) -> bool:
@@ -154,5 +161,5 @@ class Order:
 _FIELDS: Final = (
     "client_id", "instrument", "side", "lots", "price", "reduce_only", "created_ns", "sequence", "state", "venue_id",
     "filled_lots", "fills", "cancel_asked_ns", "cancel_again_ns",
-    "looked_up_ns",
+    "looked_up_ns", "ended_ns",
 )  # fmt: skip

@@ -23,14 +23,14 @@ class Fitted(NamedTuple):
     code: str = ""
 
 
-def fit(desk: Desk, side: int, wanted_lots: int, working: list[Order], *, may_open: bool) -> Fitted:
-    """``working`` are all orders of the account that are not terminal; ``may_open`` is what the controls say.
+def fit(desk: Desk, side: int, wanted_lots: int, at_stake: list[Order], *, may_open: bool) -> Fitted:
+    """``at_stake`` are all orders of the account that may still fill; ``may_open`` is what the controls say.
 
     The code "" with lots above 0, else one of ``guard.REASONS``.
     """
     assert wanted_lots > 0
     instrument, held_lots = desk.instrument, desk.position.lots
-    same = [order for order in working if order.instrument == instrument.symbol] if working else working
+    same = [order for order in at_stake if order.instrument == instrument.symbol] if at_stake else at_stake
     is_closing = not instrument.nets and held_lots * side < 0
     if may_open and not is_closing and (side != SELL or instrument.leveraged):
         if not instrument.nets and any(order.side != side and not order.reduce_only for order in same):

@@ -20,7 +20,10 @@ from ztb.core.order import Order
 from ztb.core.position import Ledger
 from ztb.core.rejection import Rejections
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
+SETTLE_NS: Final = 5_000_000_000
+"""So long the lots of an ended order still count as if they might fill: venues tell fills after they confirmed a
+cancel, and the limit on exposure must hold then too."""
 FINISHED_ORDERS_MAX: Final = 512
 """So many finished orders stay known, so that a late or repeated event still finds its order."""
 FINISHED_ORDERS_TOGETHER: Final = 64
@@ -48,7 +51,7 @@ class State:
     __slots__ = (
         "clock_backsteps", "clock_offset_ns", "clock_stage", "clock_uncertainty_ns", "control", "desks", "due_ns",
         "epoch", "feed_up", "install", "ledger", "now_ns", "orders", "policy_suspended", "rate",
-        "refused_market_events", "rejections", "sequence", "working",
+        "refused_market_events", "rejections", "sequence", "settling", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
@@ -64,6 +67,8 @@ class State:
         self.orders: dict[str, Order] = {}
         self.working: dict[str, Order] = {}
         """Those of ``orders`` that are not terminal."""
+        self.settling: dict[str, Order] = {}
+        """Those that ended lately without all their lots, oldest first."""
         self.control = Control(observe=config.observe, reduce_only_profile=config.reduce_only)
         self.rate = RateWindow()
         self.feed_up = False
@@ -89,6 +94,15 @@ class State:
             finished = (client_id for client_id in self.orders if client_id not in self.working)
             for client_id in list(islice(finished, FINISHED_ORDERS_TOGETHER)):
                 del self.orders[client_id]
+
+    def at_stake(self, now_ns: int) -> list[Order]:
+        """Every order that may still fill: those that work, and those whose end is younger than ``SETTLE_NS``."""
+        self.settling = {
+            client_id: order
+            for client_id, order in self.settling.items()
+            if order.unfilled_lots and now_ns - order.ended_ns < SETTLE_NS
+        }
+        return [*self.working.values(), *self.settling.values()]
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for a checkpoint and for the digest."""
@@ -132,8 +146,11 @@ class State:
             self.desks[symbol] = Desk(self.desks[symbol].instrument, self.ledger.positions[symbol], *market)
         self.orders = {}
         self.working = {}
+        self.settling = {}
         for order in plain["orders"]:
-            self.add_order(Order.restored(order))
+            self.add_order(restored := Order.restored(order))
+            if restored.ended_ns:
+                self.settling[restored.client_id] = restored
         self.control.restore(plain["control"])
         self.rate.made_ns.clear()
         self.rate.made_ns.extend(plain["made_ns"])

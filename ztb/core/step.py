@@ -235,7 +235,8 @@ class Engine:
         if not (permit.opening or permit.reducing):
             return REFUSALS[level], _NOTHING
         working = list(state.working.values())
-        lots, reduce_only, code = fit(desk, side, config.order_lots, working, may_open=permit.opening)
+        at_stake = state.at_stake(now_ns) if state.settling else working
+        lots, reduce_only, code = fit(desk, side, config.order_lots, at_stake, may_open=permit.opening)
         if code:
             # What cannot be closed because nothing is there would be an order that opens, if that were allowed.
             return (code if permit.opening or code == "dust" else REFUSALS[level]), _NOTHING
@@ -246,7 +247,13 @@ class Engine:
         price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
         proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
         code = refusal(
-            proposal, limits=limits, held_lots=desk.position.lots, working=working, rate=state.rate, now_ns=now_ns
+            proposal,
+            limits=limits,
+            held_lots=desk.position.lots,
+            working=working,
+            at_stake=at_stake,
+            rate=state.rate,
+            now_ns=now_ns,
         )
         if code:
             return code, _NOTHING
