@@ -31,6 +31,7 @@ examples:
 
 exit codes: 0 the trader resumed, or nothing was on; 1 it refused, or did not answer; 69 no trader runs.
 A refusal says why (orders and fills that are not reconciled with the venue, for example), and the latch stays.
+A trader in safe mode (three starts in a row failed) tries to start again.
 """
 
 
@@ -78,7 +79,7 @@ def resume(args: argparse.Namespace) -> Result:
 def is_held(status: Status) -> bool:
     """Whether there is anything that a resume lifts."""
     is_guarded = status.reduce_only not in ("", "profile")
-    return status.kill.on or is_guarded or status.level in ("killed", "paused")
+    return status.kill.on or is_guarded or status.level in ("killed", "paused", "safe")
 
 
 def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float | None, asked: Path) -> Result:

@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from typing import Any, Final
 
-from ztb.core.event import Event, Kill, Resume
+from ztb.core.event import Kill, Resume
 from ztb.host.log import get_log
 from ztb.service import status
 from ztb.service.operator import LOOK_WALL_S, OperatorFiles
@@ -35,6 +35,8 @@ class SafeMode:
         self._setting = setting
         self._starts = starts
         self._supervisor = supervisor
+        self._kill: Kill | None = None
+        """The first that came; the next start begins with it."""
 
     @property
     def says(self) -> str:
@@ -49,7 +51,10 @@ class SafeMode:
 
     async def until_resumed(self) -> bool:
         """True: an operator resumed, and a start may be tried. False: asked to stop. Raises StoreLocked."""
-        return bool(await self._supervisor.unless_ended(self._stay()))
+        is_resumed = bool(await self._supervisor.unless_ended(self._stay()))
+        if not is_resumed and self._kill is not None:
+            log.error("kill_not_latched", "the trader ended before it could keep the kill; start it with ZTB_KILL=1")
+        return is_resumed
 
     async def _stay(self) -> bool:
         setting = self._setting
@@ -61,8 +66,7 @@ class SafeMode:
             setting.systemd.ready(self.says)
             operator = OperatorFiles(setting.options.runtime_dir, setting.inbox)
             told_s = time.monotonic()
-            kills: list[Event] = []
-            while (reason := await self._resumed(operator, kills)) is None:
+            while (reason := await self._resumed(operator)) is None:
                 if time.monotonic() - told_s >= STATUS_WALL_S:
                     told_s = time.monotonic()
                     self._tell(self.says)
@@ -72,11 +76,11 @@ class SafeMode:
         log.warning("safe_mode_left", f"an operator resumed: {reason}")
         setting.facts.phase = "starting"
         self._tell("starting again, after safe mode")
-        for kill in kills:
-            setting.inbox.put_now(kill, first=True)
+        if self._kill is not None:
+            setting.inbox.put_now(self._kill, first=True)
         return True
 
-    async def _resumed(self, operator: OperatorFiles, kills: list[Event]) -> str | None:
+    async def _resumed(self, operator: OperatorFiles) -> str | None:
         """The operator's reason, if there is one; a kill is kept for the engine of the next start."""
         operator.look()
         inbox = self._setting.inbox
@@ -84,8 +88,8 @@ class SafeMode:
             event, _ = await inbox.take()
             if isinstance(event, Resume):
                 return event.reason
-            if isinstance(event, Kill) and not kills:
-                kills.append(event)
+            if isinstance(event, Kill) and self._kill is None:
+                self._kill = event
                 log.warning("kill_kept", f"{event.reason} (by {event.source}); the next start begins with it")
         return None
 
@@ -108,7 +112,11 @@ class SafeMode:
             "ready": False,
             "level": setting.facts.phase,
             "says": says,
-            "kill": {"on": False, "source": "", "reason": ""},
+            "kill": {
+                "on": self._kill is not None,
+                "source": self._kill.source if self._kill is not None else "",
+                "reason": self._kill.reason if self._kill is not None else "",
+            },
             "reduce_only": "",
             "pause_until_ns": 0,
             "policy_suspended": "",
