@@ -41,6 +41,8 @@ BENCHMARKS = (
     Benchmark("engine_latency", "engine_latency"),
     Benchmark("journal_bench", "journal_bench"),
     Benchmark("start_up", "start_up"),
+    Benchmark("decode_bench", "decode_bench"),
+    Benchmark("wire_latency", "wire_latency"),
 )
 
 
