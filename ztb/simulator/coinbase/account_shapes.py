@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, final
@@ -246,14 +247,13 @@ class AccountShapes:
         return self._market.money(notional + ceil_div(notional * max(0, account.maker_fee_ppm), PPM))
 
     def _last_fill_time(self, account: Account, order: Order) -> str | None:
-        if not order.fills:
-            return None
-        if order.end == "filled":
-            return rfc3339(order.ended_ns)
-        for fill in reversed(account.fills):
-            if fill.order_id == order.order_id:
-                return rfc3339(fill.ts_ns)
-            if fill.ts_ns < order.created_ns:
+        """Searched backwards from the order's end, or from now."""
+        fills = account.fills
+        end = bisect_right(fills, order.ended_ns, key=_ts_ns) if order.end else len(fills)
+        for place in range(end - 1, -1, -1) if order.fills else ():
+            if fills[place].order_id == order.order_id:
+                return rfc3339(fills[place].ts_ns)
+            if fills[place].ts_ns < order.created_ns:
                 break
         return None
 
@@ -286,3 +286,7 @@ def _cancel_text(end: str, reason: str) -> str:
 
 def _number(value: Decimal) -> msgspec.Raw:
     return msgspec.Raw(fixed_point(value).encode())
+
+
+def _ts_ns(fill: Fill) -> int:
+    return fill.ts_ns
