@@ -56,7 +56,7 @@ def test_show_prints_every_value_with_its_source(tmp_path: Path) -> None:
     assert rows["limits.open_orders_max"] == ["2", "environment ZTB_LIMITS__OPEN_ORDERS_MAX"]
     place = f"{SHIPPED_DIRECTORY}/profiles/demo.toml:{line_with(DEMO, 'slow = 20')}"
     assert rows["policy.parameters.slow"] == ["20", place]
-    assert rows["venue.rest_url"] == ["https://api.zaif.jp", "default"]
+    assert rows["venue.rest_url"] == ['""', "default"]
 
 
 def test_show_as_json() -> None:

@@ -31,7 +31,7 @@ def test_switching_to_the_exchange_as_the_guide_says_needs_the_profiles_second_k
 def test_paper_start_of_the_runbook(tmp_path: Path) -> None:
     # B-04: EXCHANGE=paper DRY_RUN=1 TEST_MODE=1
     profile = with_variables(tmp_path, EXCHANGE="paper", DRY_RUN="1", TEST_MODE="1").profile
-    assert profile.venue.simulator is True
+    assert (profile.venue.paper, profile.venue.simulator, profile.mode.live_http_enabled) == (True, False, False)
     assert profile.armed is False
 
 
@@ -42,10 +42,14 @@ def test_live_start_of_the_runbook_agrees_with_itself(tmp_path: Path) -> None:
 
 
 def test_variables_that_disagree_stop_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"TEST_MODE and environment EXCHANGE disagree about venue.simulator"):
-        with_variables(tmp_path, EXCHANGE="zaif", TEST_MODE="1")
     with pytest.raises(ConfigError, match=r"disagree about limits.daily_loss_max"):
         with_variables(tmp_path, RISK_DAILY_LOSS_LIMIT="10", RISK_DAILY_LOSS_LIMIT_PCT="0.01")
+
+
+def test_in_test_mode_no_real_exchange_gets_an_order_whatever_the_profile_says(tmp_path: Path) -> None:
+    live = CANARY.replace("[mode]", "[mode]\nlive_http_enabled = true")
+    assert with_variables(tmp_path, live, EXCHANGE="zaif", DRY_RUN="0", TEST_MODE="1").profile.armed is False
+    assert with_variables(tmp_path, live, EXCHANGE="zaif", DRY_RUN="0", TEST_MODE="0").profile.armed is True
 
 
 def test_risk_variables_set_the_limits(tmp_path: Path) -> None:
@@ -106,12 +110,29 @@ def test_capital_that_is_no_number_is_told_as_such(tmp_path: Path) -> None:
         with_variables(tmp_path, text, RISK_DAILY_LOSS_LIMIT_PCT="0.01")
 
 
-@pytest.mark.parametrize(("text", "simulated"), [("zaif", False), ("simulator", True), ("paper", True)])
-def test_each_exchange_by_its_name(tmp_path: Path, text: str, simulated: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "instrument", "name", "simulator", "paper"),
+    [
+        ("zaif", "btc_jpy", "zaif", False, False),
+        ("gmo", "BTC_JPY", "gmo", False, False),
+        ("coinbase", "BTC-USD", "coinbase", False, False),
+        ("simulator", "btc_jpy", "zaif", True, False),
+        ("paper", "btc_jpy", "zaif", False, True),
+    ],
+)
+def test_each_exchange_by_its_name(
+    tmp_path: Path, text: str, instrument: str, name: str, simulator: bool, paper: bool
+) -> None:
     """Whatever the profile itself says."""
-    for own in ("true", "false"):
-        profile = CANARY.replace("simulator = true", f"simulator = {own}")
-        assert with_variables(tmp_path, profile, EXCHANGE=text).profile.venue.simulator is simulated
+    for own in ("simulator = true", "simulator = false", "paper = true"):
+        profile = SMALL.replace("simulator = true", own).replace("btc_jpy", instrument, 1)
+        venue = with_variables(tmp_path, profile, EXCHANGE=text).profile.venue
+        assert (venue.name, venue.simulator, venue.paper) == (name, simulator, paper)
+
+
+def test_an_exchange_that_does_not_know_the_instrument_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"venue.instrument is not how gmo writes an instrument"):
+        with_variables(tmp_path, CANARY, EXCHANGE="gmo")
 
 
 def test_all_of_the_capital_is_a_fraction_too(tmp_path: Path) -> None:

@@ -32,6 +32,77 @@ def test_the_bound_holds_for_the_environment_too(tmp_path: Path) -> None:
         load(tmp_path, CANARY, environ={"RISK_DAILY_LOSS_LIMIT": "1501"})
 
 
+@pytest.mark.parametrize(
+    ("quote", "most"), [("JPY", 1500), ("USD", 10), ("USDC", 10), ("EUR", 10), ("GBP", 10), ("USDT", 10)]
+)
+def test_a_canary_may_lose_as_much_in_other_money(tmp_path: Path, quote: str, most: int) -> None:
+    # architecture 5.2: 10 USD or its equivalent
+    text = CANARY.replace('name = "zaif"', 'name = "coinbase"').replace("btc_jpy", f"BTC-{quote}")
+    assert load(tmp_path, text, overrides=[f"limits.daily_loss_max={most}"]).profile.kind == "canary"
+    with pytest.raises(ConfigError, match=f"may be at most {most} in a canary profile"):
+        load(tmp_path, text, overrides=[f"limits.daily_loss_max={most}.01"])
+
+
+def test_a_canary_in_money_without_a_bound_does_not_start(tmp_path: Path) -> None:
+    text = CANARY.replace("btc_jpy", "eth_btc")
+    with pytest.raises(ConfigError, match=r"limits.daily_loss_max has no bound in BTC that this release knows"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize("kind", ["canary", "live"])
+def test_after_a_minute_the_market_is_lost(tmp_path: Path, kind: str) -> None:
+    text = SMALL.replace('kind = "paper"', f'kind = "{kind}"')
+    assert load(tmp_path, text, overrides=["limits.stale_after_seconds=60"])
+    with pytest.raises(ConfigError, match=r"limits.stale_after_seconds may be at most 60"):
+        load(tmp_path, text, overrides=["limits.stale_after_seconds=61"])
+    assert load(tmp_path, overrides=["limits.stale_after_seconds=61"])
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("zaif", ["btc_jpy", "eth_btc"], ["BTC_JPY", "btc-jpy", "btc", "BTC"]),
+        ("gmo", ["BTC", "BTC_JPY"], ["btc_jpy", "BTC-JPY", "BTC_USD", "btc"]),
+        ("coinbase", ["BTC-USD", "1INCH-EUR"], ["btc-usd", "BTC_USD", "BTC"]),
+    ],
+)
+def test_each_exchange_has_its_own_spelling(tmp_path: Path, name: str, good: list[str], bad: list[str]) -> None:
+    text = SMALL.replace('name = "zaif"', f'name = "{name}"')
+    for instrument in good:
+        assert load(tmp_path, text, overrides=[f"venue.instrument={instrument}"]).profile.venue.instrument == instrument
+    for instrument in bad:
+        with pytest.raises(ConfigError, match=f"is not how {name} writes an instrument"):
+            load(tmp_path, text, overrides=[f"venue.instrument={instrument}"])
+
+
+@pytest.mark.parametrize(
+    ("name", "instrument", "currencies"),
+    [
+        ("zaif", "btc_jpy", ("btc", "jpy")),
+        ("gmo", "BTC", ("btc", "jpy")),
+        ("gmo", "ETH_JPY", ("eth", "jpy")),
+        ("coinbase", "BTC-USDC", ("btc", "usdc")),
+    ],
+)
+def test_base_and_quote_of_an_instrument(
+    tmp_path: Path, name: str, instrument: str, currencies: tuple[str, str]
+) -> None:
+    venue = load(tmp_path, overrides=[f"venue.name={name}", f"venue.instrument={instrument}"]).profile.venue
+    assert venue.currencies == currencies
+
+
+def test_paper_and_the_built_in_exchange_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"venue.paper excludes venue.simulator"):
+        load(tmp_path, overrides=["venue.paper=true"])
+    loaded = load(tmp_path, overrides=["venue.paper=true", "venue.simulator=false", "mode.execute_orders=true"])
+    assert loaded.profile.armed
+
+
+def test_nothing_said_is_the_exchange_s_own(tmp_path: Path) -> None:
+    venue = load(tmp_path).profile.venue
+    assert (venue.rest_url, venue.stream_url, venue.account_stream_url, venue.fee_currency) == ("", "", "", "")
+
+
 @pytest.mark.parametrize("kind", ["demo", "paper"])
 def test_play_money_never_reaches_a_real_exchange(tmp_path: Path, kind: str) -> None:
     text = SMALL.replace('kind = "paper"', f'kind = "{kind}"')
@@ -71,7 +142,7 @@ def test_equal_limits_fit_together(tmp_path: Path, override: str) -> None:
         ("venue.stream_url=ws://ws.zaif.jp/stream", "must begin with wss://"),
         ("venue.rest_url=ftp://api.zaif.jp", "must be an address like https://HOST/"),
         ("venue.rest_url=api.zaif.jp", "must be an address like https://HOST/"),
-        ("venue.rest_url=", "must be an address like https://HOST/"),
+        ("venue.account_stream_url=ws://ws.zaif.jp/stream", "must begin with wss://"),
         ("venue.rest_url=https://[::1", "must be an address like https://HOST/"),
         ("venue.rest_url=https://me:key@api.zaif.jp", "may not hold a user name or password"),
         ("venue.rest_url=http://127.0.0.1.example.com", "must begin with https://"),

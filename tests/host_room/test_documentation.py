@@ -30,8 +30,7 @@ def keys_table() -> str:
 def bounds_table() -> str:
     """What the kinds forbid."""
     rows = [
-        f"| {kind} | `{schema.dotted(bound.key)}` | "
-        f"{'must be false' if bound.maximum is False else f'at most {bound.maximum}'} | {bound.why} |"
+        f"| {kind} | `{schema.dotted(bound.key)}` | {bound.text()} | {bound.why} |"
         for kind, bounds in BOUNDS.items()
         for bound in bounds
     ]

@@ -18,9 +18,6 @@ DEFINERS = ("host/profile.py", "host/bounds.py", "host/schema.py", "cli/config.p
 READ_THROUGH = {"mode.execute_orders": "armed", "mode.live_http_enabled": "armed", "kind": "violations"}
 """Keys that act through a property of the profile or through the bounds."""
 
-AWAITED = {"venue.fee_currency": "the account adapter takes it as fee_in_base"}
-"""Keys that nothing reads yet, and what will."""
-
 
 def attributes_read() -> set[str]:
     """Every attribute name that the code of ztb reads outside the files that define or show the keys."""
@@ -39,7 +36,7 @@ def test_no_key_stands_in_a_profile_that_nothing_reads() -> None:
     unread = {
         schema.dotted(key) for key in schema.fields() if READ_THROUGH.get(schema.dotted(key), key[-1]) not in read
     }
-    assert unread <= set(AWAITED)
+    assert unread == set()
 
 
 @pytest.mark.parametrize(

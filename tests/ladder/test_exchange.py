@@ -43,7 +43,6 @@ def test_an_exchange_forgets_its_account_when_it_ends(tmp_path: Path) -> None:
     exchange = Exchange(context, "drill")
     files = [exchange.account.accounts_file, exchange.account.key_file, exchange.account.secret_file]
     assert all(file.exists() for file in files)
-    assert exchange.ticker("btc_jpy")["last"] > 0
     assert (exchange.private_requests(), exchange.rate_refusals(), exchange.calls()) == (0, 0, [])
     exchange.stop()
     assert [file for file in files if file.exists()] == []
@@ -79,6 +78,6 @@ def test_an_order_stands_in_its_book(exchange: Exchange) -> None:
 def test_a_profile_of_a_real_venue_is_refused(tmp_path: Path) -> None:
     overrides = ("venue.simulator=false", "venue.rest_url=https://127.0.0.1:1", "venue.stream_url=wss://127.0.0.1:1")
     context = context_in(tmp_path, overrides=overrides)
-    with pytest.raises(UsageError, match=r"trades on https://127\.0\.0\.1:1"):
+    with pytest.raises(UsageError, match="trades at zaif"):
         Exchange(context, "drill")
     assert context.secrets == []

@@ -141,7 +141,7 @@ def test_a_venue_that_cannot_be_reached(tmp_path: Path) -> None:
     """Port 1 of this machine: nobody listens there."""
     overrides = ("venue.simulator=false", "venue.rest_url=http://127.0.0.1:1", "venue.stream_url=ws://127.0.0.1:1")
     context = context_in(tmp_path, overrides=overrides)
-    assert "ConnectError" in str(failed(one_check("API Connectivity", context))["API Connectivity"])
+    assert "Unreachable" in str(failed(one_check("API Connectivity", context))["API Connectivity"])
 
 
 def test_reachability_may_be_left_out_and_then_a_person_decides(tmp_path: Path) -> None:

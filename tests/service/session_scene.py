@@ -15,6 +15,7 @@ from ztb.core.event import Started
 from ztb.core.step import Engine
 from ztb.host.clock import HostClock
 from ztb.host.config import load_profile
+from ztb.host.credentials import Keys
 from ztb.host.secrets import Secret
 from ztb.service.gate import WireGate
 from ztb.service.leaving import WayOut
@@ -23,7 +24,7 @@ from ztb.service.metered import MeteredAccount
 from ztb.service.opened import OpenedStore
 from ztb.service.outbox import Outbox
 from ztb.service.records import Records
-from ztb.service.setting import Keys, SessionOptions, Setting
+from ztb.service.setting import SessionOptions, Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Dealing, Trader
 from ztb.store.chain import Record

@@ -10,12 +10,12 @@ import pytest
 
 from ztb.core.error import ConfigError, CredentialError
 from ztb.host.config import load_profile
+from ztb.host.credentials import credentials
 from ztb.service.foreground import (
     RunOptions,
     StoppedEarly,
     _early_signals,
     _mode,
-    credentials,
     run,
     tape_path,
 )

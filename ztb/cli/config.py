@@ -9,6 +9,7 @@ from ztb.cli.options import add_profile_options, add_verbs, profile_from
 from ztb.cli.result import Result
 from ztb.host import schema
 from ztb.host.profile import Profile
+from ztb.venues.registry import addresses_of
 
 EPILOG: Final = """\
 examples:
@@ -90,4 +91,9 @@ def _text(value: int | str | bool) -> str:
 def _armed_text(profile: Profile) -> str:
     if not profile.armed:
         return "not armed: no order is sent"
-    return "armed: orders go to " + ("the built-in exchange" if profile.venue.simulator else profile.venue.rest_url)
+    venue = profile.venue
+    if venue.paper:
+        return f"armed: orders are matched here, in the live market of {venue.name}"
+    return "armed: orders go to " + (
+        "the built-in exchange" if venue.simulator else addresses_of(venue.name, rest=venue.rest_url).rest
+    )

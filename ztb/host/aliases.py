@@ -19,14 +19,16 @@ Convert = Callable[[str, Decimal], Settings]
 """From the variable's text and the capital to settings. ValueError, with what is allowed, if it has no meaning."""
 
 LEVERAGE_MAX: Final = 1
-"""ztb trades spot: nothing is borrowed."""
+"""The value of a position is never above the capital, on leverage as on spot."""
+
+_NO_PLAY: Final[Settings] = {("venue", "simulator"): False, ("venue", "paper"): False}
 
 VENUES: Final[dict[str, Settings]] = {
-    "zaif": {("venue", "name"): "zaif", ("venue", "simulator"): False},
-    "simulator": {("venue", "simulator"): True},
-    "paper": {("venue", "simulator"): True},
+    **{name: {("venue", "name"): name, **_NO_PLAY} for name in ("zaif", "gmo", "coinbase")},
+    "simulator": {**_NO_PLAY, ("venue", "simulator"): True},
+    "paper": {**_NO_PLAY, ("venue", "paper"): True},
 }
-"""What EXCHANGE names. Paper means the built-in exchange: real wire, play money."""
+"""What EXCHANGE names: an exchange, or play money at the one of the profile."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ def _switch(key: Key, when_1: object, when_0: object) -> Convert:
         return {key: when_1 if text == "1" else when_0}
 
     return convert
+
+
+def _test_mode(text: str, capital: Decimal) -> Settings:
+    if text not in ("0", "1"):
+        raise ValueError("0 or 1")
+    return {("mode", "live_http_enabled"): False} if text == "1" else {}
 
 
 def _positive(text: str) -> Decimal:
@@ -78,17 +86,23 @@ def _fraction_of_capital(key: Key) -> Convert:
 
 def _leverage(text: str, capital: Decimal) -> Settings:
     if _positive(text) > LEVERAGE_MAX:
-        raise ValueError(f"at most {LEVERAGE_MAX}: ztb trades spot")
+        raise ValueError(f"at most {LEVERAGE_MAX}: no position is worth more than the capital")
     return {}
 
 
 ALIASES: Final[dict[str, Alias]] = {
-    "EXCHANGE": Alias(_exchange, "`zaif`: venue.name, venue.simulator = false; `paper`, `simulator`: true"),
+    "EXCHANGE": Alias(
+        _exchange,
+        "`zaif`, `gmo`, `coinbase`: venue.name, with venue.simulator and venue.paper = false; `paper`, `simulator`: "
+        "that one = true, the other = false",
+    ),
     "DRY_RUN": Alias(
         _switch(("mode", "execute_orders"), False, True),
         "1: mode.execute_orders = false; 0: true (mode.live_http_enabled stays as the profile says)",
     ),
-    "TEST_MODE": Alias(_switch(("venue", "simulator"), True, False), "1: venue.simulator = true; 0: false"),
+    "TEST_MODE": Alias(
+        _test_mode, "1: mode.live_http_enabled = false: no real exchange gets an order; 0: sets nothing"
+    ),
     "RISK_DAILY_LOSS_LIMIT": Alias(_amount(("limits", "daily_loss_max")), "limits.daily_loss_max"),
     "RISK_DAILY_LOSS_LIMIT_PCT": Alias(
         _fraction_of_capital(("limits", "daily_loss_max")), "limits.daily_loss_max as a fraction of sizing.capital"
@@ -100,6 +114,8 @@ ALIASES: Final[dict[str, Alias]] = {
     "RISK_REDUCE_ONLY_MODE": Alias(
         _switch(("mode", "trading"), "reduce_only", "normal"), "mode.trading: 1 is reduce_only, 0 is normal"
     ),
-    "RISK_MAX_LEVERAGE": Alias(_leverage, "sets nothing: spot has no leverage; above 1 is refused"),
+    "RISK_MAX_LEVERAGE": Alias(
+        _leverage, "sets nothing: no position is worth more than the capital; above 1 is refused"
+    ),
 }
 """Every alias; other variables that begin with RISK_ are refused."""

@@ -5,7 +5,8 @@ They are a table on purpose: an operator cannot raise them by configuration, onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -17,20 +18,40 @@ from ztb.host.toml_places import Key
 
 @dataclass(frozen=True)
 class Bound:
-    """``key`` may be at most ``maximum`` (False at most False: it must be off)."""
+    """``key`` may be at most ``maximum`` (False at most False: it must be off; a table: by the quote currency)."""
 
     key: Key
-    maximum: Decimal | bool
+    maximum: Decimal | bool | Mapping[str, Decimal]
     why: str
 
+    def of(self, quote: str) -> Decimal | bool | None:
+        """The maximum for an account in ``quote``; None where a release has not set one."""
+        return self.maximum.get(quote) if isinstance(self.maximum, Mapping) else self.maximum
+
+    def text(self) -> str:
+        """For people."""
+        if self.maximum is False:
+            return "must be false"
+        if isinstance(self.maximum, Mapping):
+            return "at most " + ", ".join(f"{most} {quote.upper()}" for quote, most in self.maximum.items())
+        return f"at most {self.maximum}"
+
+
+CANARY_LOSS_MAX: Final[Mapping[str, Decimal]] = {
+    "jpy": Decimal(1500), "usd": Decimal(10), "usdc": Decimal(10), "usdt": Decimal(10), "eur": Decimal(10),
+    "gbp": Decimal(10),
+}  # fmt: skip
 
 _PLAY: Final = (Bound(("mode", "live_http_enabled"), False, "such a profile never trades on a real exchange"),)
+_FRESH: Final = Bound(
+    ("limits", "stale_after_seconds"), Decimal(60), "after a minute without a price the market is lost"
+)
 
 BOUNDS: Final[dict[str, tuple[Bound, ...]]] = {
     "demo": _PLAY,
     "paper": _PLAY,
-    "canary": (Bound(("limits", "daily_loss_max"), Decimal(1500), "a canary may lose 1,500 JPY a day"),),
-    "live": (),
+    "canary": (Bound(("limits", "daily_loss_max"), CANARY_LOSS_MAX, "so much a canary may lose in a day"), _FRESH),
+    "live": (_FRESH,),
 }
 
 _ORDERED: Final[tuple[tuple[Key, Key], ...]] = (
@@ -42,8 +63,17 @@ _ORDERED: Final[tuple[tuple[Key, Key], ...]] = (
 )
 """The first may not be above the second: a limit that another one makes unreachable is a typing error."""
 
+SPELLINGS: Final[dict[str, tuple[re.Pattern[str], str]]] = {
+    "zaif": (re.compile(r"[a-z0-9]+_[a-z0-9]+"), "base_quote in lower case, like btc_jpy"),
+    "gmo": (re.compile(r"[A-Z0-9]+(_JPY)?"), "the coin for spot, like BTC, or the pair for leverage, like BTC_JPY"),
+    "coinbase": (re.compile(r"[A-Z0-9]+-[A-Z0-9]+"), "BASE-QUOTE in upper case, like BTC-USD"),
+}
+"""How each exchange writes its instruments."""
+
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
-_SCHEMES: Final = {"rest_url": ("https", "http"), "stream_url": ("wss", "ws")}
+_SCHEMES: Final = {
+    "rest_url": ("https", "http"), "stream_url": ("wss", "ws"), "account_stream_url": ("wss", "ws"),
+}  # fmt: skip
 
 
 def value_at(profile: Profile, key: Key) -> object:
@@ -56,11 +86,14 @@ def value_at(profile: Profile, key: Key) -> object:
 
 def violations(profile: Profile) -> Iterator[tuple[Key, str]]:
     """Each key whose value is out of bounds, and why."""
+    quote = profile.venue.currencies[1]
     for bound in BOUNDS[profile.kind]:
-        value = value_at(profile, bound.key)
-        assert isinstance(value, Decimal | bool), bound.key
-        if value > bound.maximum:
-            limit = "must be false" if bound.maximum is False else f"may be at most {bound.maximum}"
+        value, maximum = value_at(profile, bound.key), bound.of(quote)
+        assert isinstance(value, Decimal | bool | int), bound.key
+        if maximum is None:
+            yield bound.key, f"has no bound in {quote.upper()} that this release knows: {bound.why}"
+        elif value > maximum:
+            limit = "must be false" if maximum is False else f"may be at most {maximum}"
             yield bound.key, f"{limit} in a {profile.kind} profile: {bound.why}"
     for small, large in _ORDERED:
         smaller, larger = value_at(profile, small), value_at(profile, large)
@@ -73,11 +106,18 @@ def violations(profile: Profile) -> Iterator[tuple[Key, str]]:
 
 def _venue_violations(profile: Profile) -> Iterator[tuple[Key, str]]:
     venue = profile.venue
-    if venue.fee_currency not in venue.instrument.split("_"):
+    spelling, words = SPELLINGS[venue.name]
+    if not spelling.fullmatch(venue.instrument):
+        yield ("venue", "instrument"), f"is not how {venue.name} writes an instrument: {words}"
+    if venue.fee_currency not in ("", *venue.currencies):
         yield ("venue", "fee_currency"), f"must be one of the two currencies of {venue.instrument}"
+    if venue.simulator and venue.paper:
+        yield ("venue", "paper"), "excludes venue.simulator: paper has the live market, the built-in exchange a tape"
     if venue.simulator and not venue.tape:
         yield ("venue", "tape"), "must name a tape: the built-in exchange has no other market"
     for name, (safe, plain) in _SCHEMES.items():
+        if not getattr(venue, name):
+            continue
         try:
             url = urlsplit(getattr(venue, name))
             host = url.hostname

@@ -18,6 +18,8 @@ MONEY_MAX: Final = Decimal(10) ** 12
 """Larger sums are typing errors."""
 
 SIZE_MAX: Final = Decimal(10) ** 6
+QUOTE_UNSAID: Final = "jpy"
+"""GMO Coin's spot is named by its coin alone."""
 SECONDS_HOUR: Final = 3_600
 SECONDS_DAY: Final = 86_400
 
@@ -57,17 +59,35 @@ class Section(BaseModel):
 class Venue(Section):
     """Where the market data comes from and the orders go."""
 
-    name: Literal["zaif"] = Field(description="the exchange, and so the wire protocol")
-    instrument: str = Field(pattern=r"^[a-z0-9]{2,12}_[a-z]{2,6}$", description="what is traded, as base_quote")
+    name: Literal["zaif", "gmo", "coinbase"] = Field(description="the exchange, and so the wire protocol")
+    instrument: str = Field(
+        pattern=r"^[A-Za-z0-9]{2,12}([_-][A-Za-z0-9]{2,6})?$",
+        description="what is traded, in the exchange's own spelling: btc_jpy, BTC (spot), BTC_JPY (leverage), BTC-USD",
+    )
     simulator: bool = Field(default=False, description="start the built-in exchange and trade there")
+    paper: bool = Field(
+        default=False, description="the exchange's live market; orders are matched here and never leave this host"
+    )
+    paper_latency_ms: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=50, description="how long a paper order takes to the market, and its answer back"
+    )
     tape: str = Field(
         default="", description="recorded market of the built-in exchange: a file, or a name in the package's data"
     )
-    rest_url: str = Field(default="https://api.zaif.jp", description="base of the REST interface")
-    stream_url: str = Field(default="wss://ws.zaif.jp/stream", description="the market stream")
+    rest_url: str = Field(default="", description="base of the REST interface; empty: the exchange's own")
+    stream_url: str = Field(default="", description="the market stream; empty: the exchange's own")
+    account_stream_url: str = Field(default="", description="the private stream; empty: the exchange's own")
     fee_currency: str = Field(
-        default="jpy", pattern=r"^[a-z]{2,6}$", description="the currency in which the exchange takes its fees"
+        default="",
+        pattern=r"^([a-z]{2,6})?$",
+        description="the currency in which the exchange takes its fees; empty: the quote currency",
     )
+
+    @property
+    def currencies(self) -> tuple[str, str]:
+        """Base and quote in lower case, by the exchange's own way to spell an instrument."""
+        base, _, quote = self.instrument.lower().replace("-", "_").partition("_")
+        return base, quote or QUOTE_UNSAID
 
 
 class Policy(Section):
@@ -114,7 +134,7 @@ class Mode(Section):
     )
     execute_orders: bool = Field(default=False, description="first key of arming: orders may be sent")
     live_http_enabled: bool = Field(
-        default=False, description="second key of arming: they may be sent to an exchange other than the built-in one"
+        default=False, description="second key of arming: they may be sent to a real exchange"
     )
     stop_policy: Literal["cancel", "flatten", "leave"] = Field(
         description="on a stop: cancel working orders, also close the position, or leave both"
@@ -152,8 +172,10 @@ class Service(Section):
 class Credentials(Section):
     """Files that hold the account's key, where systemd credentials are not used."""
 
-    key_file: str = Field(default="", description="file (mode 0600) with the API key")
-    secret_file: str = Field(default="", description="file (mode 0600) with the API secret")
+    key_file: str = Field(default="", description="file (mode 0600) with the API key; Coinbase: the key's name")
+    secret_file: str = Field(
+        default="", description="file (mode 0600) with the API secret; Coinbase: the private key (PEM)"
+    )
 
 
 class Profile(Section):
@@ -173,5 +195,5 @@ class Profile(Section):
     @property
     def armed(self) -> bool:
         """Whether orders may be sent at all; credentials must be there besides."""
-        may_reach = self.venue.simulator or self.mode.live_http_enabled
+        may_reach = self.venue.simulator or self.venue.paper or self.mode.live_http_enabled
         return self.mode.execute_orders and may_reach and self.mode.trading != "observe"

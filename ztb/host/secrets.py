@@ -25,6 +25,8 @@ REDACT_LENGTH_MIN: Final = 4
 """Shorter texts are no secrets, and replacing them would garble every line."""
 
 _CREDENTIAL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+_KEY_LINE: Final = re.compile(r"(?:^|\\n|\n)([A-Za-z0-9+/=]{16,})(?=\\n|\n|$)")
+"""A line of the body of a private key, whose end may be written as two characters."""
 _registered: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 
@@ -66,11 +68,13 @@ class Credential:
 
 
 def register(value: str) -> None:
-    """From now on ``redact`` replaces ``value``, also as JSON or a URL would write it."""
+    """From now on ``redact`` replaces ``value``, as JSON or a URL writes it too, and each line of a private key."""
     global _pattern
     if len(value) < REDACT_LENGTH_MIN:
         return
-    _registered.update((value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote_plus(value)))
+    for text in (value, *_KEY_LINE.findall(value)):
+        spellings = (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote_plus(text))
+        _registered.update(spellings)
     # the longest first: one secret may begin with another one
     _pattern = re.compile("|".join(re.escape(text) for text in sorted(_registered, key=len, reverse=True)))
 
@@ -81,7 +85,12 @@ def redact(text: str) -> str:
 
 
 def load_credential(
-    name: str, *, file: str = "", variable: str = "", environ: Mapping[str, str] = os.environ
+    name: str,
+    *,
+    file: str = "",
+    variable: str = "",
+    environ: Mapping[str, str] = os.environ,
+    several_lines: bool = False,
 ) -> Credential:
     """The secret ``name`` (such as ``zaif-key``): systemd's credential, else ``file``, else the ``variable``."""
     assert _CREDENTIAL_NAME.fullmatch(name), name
@@ -90,21 +99,21 @@ def load_credential(
         path = Path(directory) / name
         if path.exists():
             # systemd made this directory for the service alone; its modes differ between versions
-            return Credential(Secret(_read(path, private=False)), str(path))
+            return Credential(Secret(_read(path, private=False, several_lines=several_lines)), str(path))
     if file:
         path = Path(file)
-        return Credential(Secret(_read(path, private=True)), str(path))
+        return Credential(Secret(_read(path, private=True, several_lines=several_lines)), str(path))
     if variable and environ.get(variable):
         warning = f"secret {name} comes from the environment variable {variable}: other processes may read it there"
         place = f"environment {variable}"
-        return Credential(Secret(_alone(environ[variable], place)), place, warning)
+        return Credential(Secret(_alone(environ[variable], place, several_lines)), place, warning)
     ways = f"a credential {name} of the unit, a file with mode 0600 in the profile"
     raise CredentialError(
         f"secret {name} is missing", remedy=f"give {ways}{f', or the variable {variable}' if variable else ''}"
     )
 
 
-def _read(path: Path, *, private: bool) -> str:
+def _read(path: Path, *, private: bool, several_lines: bool) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -117,14 +126,18 @@ def _read(path: Path, *, private: bool) -> str:
     if len(content) > SECRET_BYTES_MAX:
         raise CredentialError(f"{path}: larger than {SECRET_BYTES_MAX} bytes", remedy="this is no secret")
     try:
-        return _alone(content.decode(), str(path))
+        return _alone(content.decode(), str(path), several_lines)
     except UnicodeDecodeError:
         raise CredentialError(f"{path}: not UTF-8", remedy="write the secret as plain text") from None
 
 
-def _alone(content: str, place: str) -> str:
+def _alone(content: str, place: str, several_lines: bool) -> str:
     """The secret without the white space around it; CredentialError when it is none."""
     text = content.strip()
+    if several_lines:
+        text = text.replace("\r\n", "\n")
+        if text and all(line.isprintable() for line in text.replace("\t", " ").split("\n")):
+            return text
     if not text or not text.isprintable():
         what = "is empty" if not text else "has more than one line or control characters"
         raise CredentialError(f"{place}: {what}", remedy="write the secret alone on one line")

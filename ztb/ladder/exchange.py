@@ -29,10 +29,10 @@ class Exchange:
         profile = options.loaded.profile
         if not profile.venue.simulator:
             raise UsageError(
-                f"profile {options.loaded.name} trades on {profile.venue.rest_url}",
+                f"profile {options.loaded.name} trades at {profile.venue.name}",
                 remedy="these rungs run on the built-in exchange: use a profile with venue.simulator = true",
             )
-        base, _, quote = profile.venue.instrument.partition("_")
+        base, quote = profile.venue.currencies
         quote_balance = str(profile.sizing.capital * QUOTE_BALANCE_FACTOR)
         work = context.directory(WORK) / f"{name}-exchange"
         work.mkdir(mode=0o700, exist_ok=True)
@@ -62,11 +62,6 @@ class Exchange:
     def status(self) -> dict[str, Any]:
         """``/_sim/status``."""
         plain: dict[str, Any] = self._client.get("/_sim/status").raise_for_status().json()
-        return plain
-
-    def ticker(self, instrument: str) -> dict[str, Any]:
-        """The public ticker, as any client of the venue would ask for it."""
-        plain: dict[str, Any] = self._client.get(f"/api/1/ticker/{instrument}").raise_for_status().json()
         return plain
 
     def rate_refusals(self) -> int:

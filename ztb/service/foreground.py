@@ -20,13 +20,13 @@ from ztb.core.error import ConfigError
 from ztb.host.child import launch_simulator, make_account
 from ztb.host.clock import HostClock
 from ztb.host.config import LoadedProfile
+from ztb.host.credentials import Keys, credentials, no_keys
 from ztb.host.log import get_log
 from ztb.host.paths import make_private
-from ztb.host.secrets import load_credential
 from ztb.policies.registry import load_policy
-from ztb.service.setting import SIGNALS, STOP_SIGNALS, Keys, SessionOptions, Setting
+from ztb.service.setting import SIGNALS, STOP_SIGNALS, Paper, SessionOptions, Setting
 from ztb.venues.port import Addresses
-from ztb.venues.registry import addresses_at
+from ztb.venues.registry import addresses_at, addresses_of
 
 BUNDLED_TAPES: Final = Path(__file__).resolve().parent.parent / "data"
 DEMO_BASE_BALANCE: Final = "1.0"
@@ -88,6 +88,7 @@ def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str
                     addresses=exchange.addresses,
                     keys=exchange.keys,
                     mode=_mode(loaded, exchange.keys),
+                    paper=_paper(loaded),
                     start_killed=early.is_killed or environ.get("ZTB_KILL", "") == "1",
                 )
                 _run_session(Setting(loaded, session, clock, policy), early)
@@ -159,7 +160,10 @@ def _exchange(
         with _own_exchange(loaded, options, clock, is_armed=is_armed) as exchange:
             yield exchange
         return
-    addresses = Addresses(rest=profile.venue.rest_url, stream=profile.venue.stream_url)
+    venue = profile.venue
+    addresses = addresses_of(
+        venue.name, rest=venue.rest_url, stream=venue.stream_url, account_stream=venue.account_stream_url
+    )
     if options.simulator_url:
         if not profile.venue.simulator:
             raise ConfigError(
@@ -167,7 +171,9 @@ def _exchange(
                 remedy="use a profile with venue.simulator = true",
             )
         addresses = addresses_at(profile.venue.name, options.simulator_url)
-    keys = credentials(loaded, environ) if is_armed else None
+    keys = None
+    if is_armed:
+        keys = no_keys() if profile.venue.paper else credentials(loaded, environ)
     yield _Exchange(make_private(options.state_dir), addresses, keys)
 
 
@@ -178,7 +184,7 @@ def _own_exchange(
     profile = loaded.profile
     name = time.strftime("exchange-%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.getpid()}"
     state_dir = make_private(make_private(options.state_dir) / name)
-    base, _, quote = profile.venue.instrument.partition("_")
+    base, quote = profile.venue.currencies
     account = make_account(state_dir, balances={quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE})
     starting = launch_simulator(
         venue=profile.venue.name,
@@ -212,24 +218,18 @@ def tape_path(loaded: LoadedProfile) -> Path:
     return bundled if path.name == name and not path.exists() and bundled.exists() else path
 
 
-def credentials(loaded: LoadedProfile, environ: Mapping[str, str]) -> Keys:
-    """Key and secret of the account; CredentialError when they are missing or open to others."""
-    venue = loaded.profile.venue.name
-    found = [
-        load_credential(f"{venue}-{part}", file=file, variable=f"{venue.upper()}_API_{part.upper()}", environ=environ)
-        for part, file in (
-            ("key", loaded.profile.credentials.key_file),
-            ("secret", loaded.profile.credentials.secret_file),
-        )
-    ]
-    for credential in found:
-        if credential.warning:
-            log.warning("credential_exposed", credential.warning)
-    return Keys(found[0].secret, found[1].secret)
-
-
 def _mode(loaded: LoadedProfile, keys: Keys | None) -> str:
     """Part of the store's identity: a paper run never continues a live journal (F-24)."""
     if keys is None:
         return "observe"
+    if loaded.profile.venue.paper:
+        return "paper"
     return "simulator" if loaded.profile.venue.simulator else "live"
+
+
+def _paper(loaded: LoadedProfile) -> Paper | None:
+    """A paper account begins with the bot's capital and nothing else."""
+    profile = loaded.profile
+    if not profile.venue.paper:
+        return None
+    return Paper({profile.venue.currencies[1]: profile.sizing.capital}, profile.venue.paper_latency_ms / 1000)

@@ -8,7 +8,8 @@ from pathlib import Path
 from ztb.core.error import ConfigError, Rejected
 from ztb.core.instrument import Instrument
 from ztb.host.clock import Clock
-from ztb.service.setting import Keys
+from ztb.host.credentials import Keys
+from ztb.service.setting import Paper
 from ztb.venues.port import (
     Account,
     AccountFeed,
@@ -20,18 +21,35 @@ from ztb.venues.port import (
     MarketFeed,
     ServerTime,
 )
-from ztb.venues.registry import open_venue
+from ztb.venues.registry import open_paper, open_venue
 
 
 class VenueLink:
     """One venue, one instrument. ``close`` lets go of sockets and of the key."""
 
-    def __init__(self, *, venue: str, addresses: Addresses, symbol: str, fee_currency: str, clock: Clock) -> None:
-        """``fee_currency``: in which the venue takes its fees; "" where it says so itself."""
+    def __init__(
+        self,
+        *,
+        venue: str,
+        addresses: Addresses,
+        symbol: str,
+        fee_currency: str,
+        clock: Clock,
+        paper: Paper | None = None,
+    ) -> None:
+        """``fee_currency``: in which the venue takes its fees; "" where it says so itself.
+
+        With ``paper`` there is the venue's market and no way to its accounts: the adapter's private half is not loaded.
+        """
         self._symbol = symbol
         # The jitter of reconnections is no decision of the engine, so it may be random.
-        self._venue = open_venue(
-            venue, addresses, clock=clock, jitter=random.Random().random, fee_currency=fee_currency
+        jitter = random.Random().random
+        self._venue = (
+            open_venue(venue, addresses, clock=clock, jitter=jitter, fee_currency=fee_currency)
+            if paper is None
+            else open_paper(
+                venue, addresses, clock=clock, jitter=jitter, balances=paper.balances, latency_s=paper.latency_s
+            )
         )
 
     @property

@@ -93,6 +93,7 @@ class Session:
             symbol=setting.profile.venue.instrument,
             fee_currency=setting.profile.venue.fee_currency,
             clock=setting.clock,
+            paper=setting.options.paper,
         )
         setting.head_room = link.head_room
         clock_watch = ClockWatch(link.server_time, clock=setting.clock, inbox=setting.inbox)

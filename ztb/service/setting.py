@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from ztb.core.policy import Policy
 from ztb.host.build import build_id
 from ztb.host.clock import HostClock
 from ztb.host.config import LoadedProfile
-from ztb.host.secrets import Secret
+from ztb.host.credentials import Keys
 from ztb.host.systemd import Systemd
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
@@ -29,11 +30,11 @@ SIGNALS: Final = (*STOP_SIGNALS, KILL_SIGNAL)
 
 
 @dataclass(frozen=True)
-class Keys:
-    """Of one account."""
+class Paper:
+    """A market that is live and orders that never leave: the balances by currency that it begins with."""
 
-    key: Secret
-    secret: Secret
+    balances: dict[str, Decimal]
+    latency_s: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class SessionOptions:
     """None: there is no account, and so no way to send (live-lite)."""
     mode: str
     start_killed: bool = False
+    paper: Paper | None = None
+    """None: orders go to the venue."""
 
 
 class Setting:

@@ -17,6 +17,7 @@ from ztb.core.instrument import Instrument
 from ztb.core.order import OrderState
 from ztb.core.state import State
 from ztb.core.step import Engine
+from ztb.host.credentials import Keys
 from ztb.host.log import get_log
 from ztb.service.compose import engine_config
 from ztb.service.gate import SESSION_FAILED, STORE_FAILED, WireGate
@@ -26,7 +27,7 @@ from ztb.service.metered import MeteredAccount
 from ztb.service.opened import CURSOR, OpenedStore, Recovered, SessionTape
 from ztb.service.outbox import Outbox
 from ztb.service.session_record import SESSION, SessionRecord, encode_session
-from ztb.service.setting import Keys, Setting
+from ztb.service.setting import Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.watchdog import Watchdog
 from ztb.store.writer import JournalWriter
