@@ -100,7 +100,7 @@ class BookRow(Struct):
     pricebook: PriceBookRow
 
 
-class TradeRow(Struct):
+class TradeRow(Struct, gc=False):
     """One public trade, over REST or on the stream; ``side`` is read as the taker's."""
 
     trade_id: str

@@ -97,7 +97,8 @@ class SubscriptionsFrame(Struct, tag_field="channel", tag="subscriptions"):
     events: list[SubscriptionsEvent]
 
 
-class _ErrorFrame(Struct, tag_field="type", tag="error"):
+class _ErrorFrame(Struct):
+    type: Literal["error"]
     message: str = ""
 
 
@@ -146,6 +147,7 @@ class MarketReader:
     def __init__(self, instrument: Instrument) -> None:
         self._instrument = instrument
         self._prices, self._sizes = TextGrid(instrument.prices), TextGrid(instrument.sizes)
+        self._trade_reader = TradeReader(instrument, self._prices, self._sizes)
         self._names = frozenset({instrument.symbol})
         self._last_trade_id = -1
         self._told_touch: tuple[int, int, int, int] | None = None
@@ -223,7 +225,7 @@ class MarketReader:
         trades: list[Trade] = []
         has_history = False
         for event in events:
-            trades += trades_of(event.trades, self._instrument, self._names, ts_ns, what)
+            trades += self._trade_reader.read(event.trades, self._names, ts_ns, what)
             has_history = has_history or event.type == "snapshot"
         if not trades:
             return []
@@ -239,26 +241,33 @@ class MarketReader:
         return [trade for trade in trades if int(trade.trade_id) > before]
 
 
-def trades_of(
-    rows: Iterable[TradeRow], instrument: Instrument, names: frozenset[str], ts_ns: int, what: str
-) -> list[Trade]:
-    """Public trades as they stand; ``names`` are what the product may be called."""
-    trades = []
-    for row in rows:
-        if row.product_id not in names:
-            raise undecodable(what, f"a trade of {row.product_id[:40]!r}")
-        if not (row.trade_id.isascii() and row.trade_id.isdigit() and len(row.trade_id) <= _ID_DIGITS_MAX):
-            raise undecodable(what, f"a trade id that is no number: {row.trade_id[:40]!r}")
-        price = codec.steps(instrument.prices, row.price, what, at_least=1)
-        lots = max(1, codec.rounded(instrument.sizes, row.size, what, "floor"))
-        venue_ns = codec.time_ns(row.time, what)
-        trades.append(Trade(ts_ns, instrument.symbol, price, lots, SIDE_OF[row.side], venue_ns, row.trade_id))
-    return trades
+class TradeReader:
+    """Reads public trades of one instrument as they stand."""
+
+    def __init__(self, instrument: Instrument, prices: TextGrid, sizes: TextGrid) -> None:
+        self._symbol = instrument.symbol
+        self._prices, self._sizes = prices, sizes
+
+    def read(self, rows: Iterable[TradeRow], names: frozenset[str], ts_ns: int, what: str) -> list[Trade]:
+        """``names`` are what the product may be called."""
+        price, size = self._prices.exact, self._sizes.floor
+        trades = []
+        for row in rows:
+            if row.product_id not in names:
+                raise undecodable(what, f"a trade of {row.product_id[:40]!r}")
+            trade_id = row.trade_id
+            if not (trade_id.isascii() and trade_id.isdigit() and len(trade_id) <= _ID_DIGITS_MAX):
+                raise undecodable(what, f"a trade id that is no number: {trade_id[:40]!r}")
+            ticks, lots = price(row.price, what, at_least=1), size(row.size, what) or 1
+            venue_ns = codec.time_ns(row.time, what)
+            trades.append(Trade(ts_ns, self._symbol, ticks, lots, SIDE_OF[row.side], venue_ns, trade_id))
+        return trades
 
 
 def rest_trades(rows: Iterable[TradeRow], instrument: Instrument, names: frozenset[str], ts_ns: int) -> list[Trade]:
     """Trades from the public REST call, oldest first."""
-    trades = trades_of(rows, instrument, names, ts_ns, "ticker")
+    reader = TradeReader(instrument, TextGrid(instrument.prices), TextGrid(instrument.sizes))
+    trades = reader.read(rows, names, ts_ns, "ticker")
     return sorted(trades, key=lambda trade: int(trade.trade_id))
 
 
