@@ -73,7 +73,7 @@ class Side:
         if self._told_key == _EVERYTHING:
             return len(self._keys) <= _FACTOR * count
         told = len(self._keys) - bisect_left(self._keys, self._told_key)
-        return count // _FACTOR <= told <= _FACTOR * count
+        return max(1, count // _FACTOR) <= told <= _FACTOR * count
 
     def _check_size(self) -> None:
         if len(self._keys) > rules.BOOK_LEVELS_MAX:
