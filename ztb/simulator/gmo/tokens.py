@@ -35,7 +35,7 @@ class Tokens:
         if len(own) >= self._rules.tokens_max:
             del self._lives[min(own, key=lambda token: self._lives[token].ends_ns)]
         self._made += 1
-        seed = f"{account.key}/{account.secret}/{self._made}/{now_ns}"
+        seed = f"{account.key}/{account.secret}/{self._made}"
         token = hashlib.sha256(seed.encode()).hexdigest()[:40]
         self._lives[token] = _Life(account, now_ns + self._rules.token_ns)
         return token
