@@ -11,7 +11,7 @@ from typing import Final
 
 from ztb.venues import limits
 from ztb.venues.identity import POSSIBLE_NS, TURN_UP_NS, Lost, Sighting, assign, may_be
-from ztb.venues.port import OpenOrder, OrderReport, VenueFill
+from ztb.venues.port import OpenOrder, OrderReport, OrderStatus, VenueFill
 from ztb.venues.roster import Roster
 from ztb.venues.watched import Watched
 
@@ -56,8 +56,13 @@ class Unclaimed:
 
     def keep_report(self, report: OrderReport, first_seen: int) -> None:
         """The venue's word on an order whose id is not known: it may be a lost one, or else it is not ours."""
+        if report.venue_id in self._foreign:
+            return
         seen = Sighting(report.venue_id, report.side, report.price, report.lots, report.created_ns, first_seen)
-        ours = (*self._of(lost=True), *self._of(lost=False), *self._settled.values())
+        ours = [*self._of(lost=True), *self._of(lost=False)]
+        if report.status is OrderStatus.WORKING or report.filled_lots:
+            # One that ended without a fill makes no difference any more to what was concluded.
+            ours += self._settled.values()
         if not self._shows_tags and any(may_be(order, seen) for order in ours):
             self._told[report.venue_id] = (seen, report)
             if len(self._told) > limits.SIGHTINGS_MAX:
@@ -83,14 +88,17 @@ class Unclaimed:
         return kept[1] if kept is not None else None
 
     def ids_to_ask(self) -> list[str]:
-        """Orders that only their fills have shown, and that may be ours: look them up."""
-        found: dict[str, None] = {}
+        """Orders that only fills or reports have shown, and that may be ours: look them up."""
+        # What a stream told may be old: what it is now decides.
+        found: dict[str, None] = dict.fromkeys(self._told)
         for fill in self._fills.values():
             venue_id = fill.venue_order_id
             is_plausible = any(self._may_fill(entry, fill) for entry in self._roster.live.values() if entry.is_lost)
             if is_plausible or (self._shows_tags and self._asked.get(venue_id, 0) < ASKS_MAX):
                 found[venue_id] = None
-        for venue_id in found:
+        present = {fill.venue_order_id for fill in self._fills.values()}
+        self._asked = {venue_id: count for venue_id, count in self._asked.items() if venue_id in present}
+        for venue_id in found.keys() & present:
             self._asked[venue_id] = self._asked.get(venue_id, 0) + 1
         return list(found)
 
