@@ -19,6 +19,7 @@ import msgspec
 
 from ztb.simulator.accounts import Account
 from ztb.simulator.dialect import Hang, Outcome, Reply, Request, Reset
+from ztb.simulator.disturbed import html_page
 from ztb.simulator.exchange import Exchange
 from ztb.simulator.moods import Moods
 from ztb.simulator.rate_window import RateWindows
@@ -127,7 +128,7 @@ class Tapi:
             raise errors.Refusal(errors.RATE)
 
     def _carry_out(self, signed: _Signed, call: Call) -> dict[str, Any]:
-        if self._moods.strike("reject_busy", signed.method):
+        if self._moods.strike("reject_busy", signed.method) or self._moods.state("maintenance", signed.received_ns):
             raise errors.Refusal(errors.BUSY)
         return self._methods.carry_out(signed.method, signed.account, signed.form, call)
 
@@ -144,6 +145,9 @@ class Tapi:
         if self._moods.strike("accept_then_reset", method):
             call.answer = "reset"
             return Reset()
+        if self._moods.strike("html_instead_of_json", method):
+            call.answer = "html"
+            return html_page()
         return None
 
     def _reply(self, answer: dict[str, Any], method: str) -> Reply:
