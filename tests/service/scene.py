@@ -176,13 +176,18 @@ class PlayedAccount:
         self.looks = 0
         self.on_place: Callable[[Place], Placed] = lambda order: Placed(f"v{len(self.placed)}", 0)
         self.on_cancel: Callable[[str], bool] = lambda venue_id: True
+        self.on_cancel_all: Callable[[Sequence[str]], frozenset[str]] = frozenset
         self.on_look: Callable[[], None] = lambda: None
+        self.able = CAPABILITIES
+        self.cancelled_together: list[tuple[str, ...]] = []
+        self.held: dict[str, Balance] = {}
+        self.positions_held: list[VenuePosition] = []
         self.hold: asyncio.Event | None = None
         """While it is set to an event that has not happened, orders get no answer."""
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self.able
 
     async def place(self, order: Place) -> Placed:
         self.placed.append(order)
@@ -206,16 +211,17 @@ class PlayedAccount:
         return self.fills[-1].trade_id if self.fills else ""
 
     async def balances(self) -> dict[str, Balance]:
-        return {}
+        return self.held
 
     async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
-        return frozenset()
+        self.cancelled_together.append(tuple(venue_ids))
+        return self.on_cancel_all(venue_ids)
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
         return []
 
     async def positions(self, instrument: str) -> list[VenuePosition]:
-        return []
+        return [one for one in self.positions_held if one.instrument == instrument]
 
     async def rights(self) -> Rights:
         return Rights(read=True, trade=True, withdraw=False)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.core.scene import SPOT, T0
-from tests.service.scene import CONFIG, SYMBOL, HandClock, PlayedAccount, until
-from ztb.core.command import Cancel, LookUp, Place
+from tests.service.scene import CONFIG, SYMBOL, HandClock, PlayedAccount, filled, until
+from ztb.core.command import GTC, TIMES_IN_FORCE, Cancel, LookUp, Place
 from ztb.core.error import (
     GateClosed,
     InvariantBroken,
@@ -27,6 +28,7 @@ from ztb.core.event import (
     OrderAccepted,
     OrderCancelled,
     OrderDurable,
+    OrderFilled,
     OrderRejected,
     OrderUnknown,
 )
@@ -42,6 +44,7 @@ from ztb.store.journal import Journal
 from ztb.store.writer import JournalWriter
 from ztb.venues.port import Placed
 from ztb.venues.tracker import OrderTracker
+from ztb.venues.zaif.rules import CAPABILITIES
 
 
 def place(client_id: str = "ztb-1", *, reduce_only: bool = False) -> Place:
@@ -301,6 +304,111 @@ def test_a_cancel_that_comes_too_late_is_left_to_the_next_look(tmp_path: Path) -
         scene.make()
         scene.outbox.submit(cancel())
         assert await scene.settle() == []
+
+    played(tmp_path, act)
+
+
+MANY = replace(CAPABILITIES, cancel_many=10)
+
+
+def test_a_kill_takes_several_orders_off_in_one_call_where_the_venue_can(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.account.able = MANY
+        for number in range(1, 4):
+            scene.make(f"ztb-{number}")
+            scene.outbox.submit(cancel(f"ztb-{number}", f"v{number}", reason="killed"))
+        assert await scene.settle() == []
+        assert scene.account.cancelled_together == [("v1", "v2", "v3")]
+        assert scene.account.cancelled == []
+
+    played(tmp_path, act)
+
+
+def test_what_the_venue_did_not_say_yes_to_is_cancelled_by_itself(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.account.able = MANY
+        scene.account.on_cancel_all = lambda venue_ids: frozenset({"v1", "somebody's"})
+        for number in range(1, 3):
+            scene.make(f"ztb-{number}")
+            scene.outbox.submit(cancel(f"ztb-{number}", f"v{number}", reason="stopping"))
+        scene.make("ztb-3")
+        scene.outbox.submit(cancel("ztb-3", "", reason="stopping"))
+        told = await scene.settle()
+        assert scene.account.cancelled == ["v2"]
+        # The one without a name could not be asked for: the engine asks again.
+        assert [(type(event), getattr(event, "client_id", "")) for event in told] == [(CancelFailed, "ztb-3")]
+
+    played(tmp_path, act)
+
+
+@pytest.mark.parametrize("error", [no(UnknownFate, kind="network"), no(Rejected)])
+def test_a_call_for_several_that_fails_leaves_none_uncancelled(error: VenueError, tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        def answer(venue_ids: Sequence[str]) -> frozenset[str]:
+            raise error
+
+        scene.account.able, scene.account.on_cancel_all = MANY, answer
+        for number in range(1, 3):
+            scene.make(f"ztb-{number}")
+            scene.outbox.submit(cancel(f"ztb-{number}", f"v{number}", reason="killed"))
+        assert await scene.settle() == []
+        assert scene.account.cancelled == ["v1", "v2"]
+        # Done with: the same orders can be cancelled again.
+        scene.outbox.submit(cancel("ztb-1", "v1", reason="killed"))
+        await scene.settle()
+        assert len(scene.account.cancelled_together) == 2
+
+    played(tmp_path, act)
+
+
+def test_cancels_of_every_day_and_of_venues_that_take_one_at_a_time_go_one_by_one(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        for number in range(1, 5):
+            scene.make(f"ztb-{number}")
+        for number in (1, 2):
+            scene.outbox.submit(cancel(f"ztb-{number}", f"v{number}", reason="killed"))
+        scene.account.able = MANY
+        for number in (3, 4):
+            scene.outbox.submit(cancel(f"ztb-{number}", f"v{number}", reason="too_old"))
+        await scene.settle()
+        assert scene.account.cancelled == ["v1", "v2", "v3", "v4"]
+        assert scene.account.cancelled_together == []
+
+    played(tmp_path, act)
+
+
+@pytest.mark.parametrize("kind", sorted(set(TIMES_IN_FORCE) - {GTC}))
+def test_an_order_of_a_kind_that_the_venue_does_not_know_never_leaves(kind: str, tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        order = scene.make()
+        order.time_in_force = kind
+        scene.outbox.submit(order)
+        [told] = await scene.settle()
+        assert isinstance(told, OrderRejected)
+        assert told.code == "unsupported"
+        assert kind in told.text
+        assert scene.account.placed == []
+        assert scene.tracker.is_idle
+        scene.account.able = replace(CAPABILITIES, times_in_force=frozenset({kind}))
+        again = scene.make("ztb-2")
+        again.time_in_force = kind
+        scene.outbox.submit(again)
+        await scene.settle()
+        assert scene.account.placed == [again]
+
+    played(tmp_path, act)
+
+
+def test_a_fill_that_came_before_the_answer_is_told_right_after_it(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.account.hold = asyncio.Event()
+        scene.outbox.submit(scene.make())
+        await until(lambda: bool(scene.account.placed))
+        early = replace(filled(5, "", 4), venue_order_id="v1")
+        assert scene.tracker.take(early) == []
+        scene.account.hold.set()
+        told = await scene.settle()
+        assert [type(event) for event in told] == [OrderDurable, OrderAccepted, OrderFilled]
 
     played(tmp_path, act)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from ztb.core.instrument import BUY
 from ztb.core.order import Order
 from ztb.service.reconciliation import Compared, Reconciliation
 from ztb.store.codec import decode
+from ztb.venues.port import Balance
+
+
+def balance(amount: str) -> Balance:
+    return Balance("btc", Decimal(0), Decimal(amount))
 
 
 class Scene:
@@ -204,6 +210,47 @@ def test_after_ready_a_new_difference_closes_the_trader_again(tmp_path: Path) ->
             scene.made.account.open = []
             await until(lambda: scene.made.trader.state.control.reconciled)
             assert scene.ready == [True]
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_is_back_is_a_reason_to_compare_now(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with reconciling(tmp_path) as scene:
+            await until(lambda: bool(scene.ready))
+            asleep = asyncio.Event()
+
+            async def for_ever(seconds: float) -> None:
+                asleep.set()
+                await asyncio.sleep(3600)
+
+            scene.made.clock.sleep = for_ever  # type: ignore[method-assign]
+            await asleep.wait()
+            before = scene.made.setting.meter.reconciliations
+            await scene.turns()
+            assert scene.made.setting.meter.reconciliations == before
+            scene.work.hurry()
+            await until(lambda: scene.made.setting.meter.reconciliations == before + 1)
+
+    asyncio.run(run())
+
+
+def test_holdings_that_do_not_cover_the_books_close_the_trader_until_they_do(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with reconciling(tmp_path) as scene:
+            scene.made.trader.state.desks[SYMBOL].position.lots = 30
+            scene.made.account.held = {"btc": balance("29")}
+            await until(lambda: scene.made.setting.meter.reconciliations_unclean >= 1)
+            assert scene.ready == []
+            assert (await scene.told())[0] == (
+                False,
+                "the venue holds 29 btc (BUY), and the books 30: look at the account's history for a "
+                "withdrawal, a trade by hand or a fill that is not in the journal; nothing is opened until the books "
+                "and the account agree",
+            )
+            scene.made.account.held = {"btc": balance("30")}
+            await until(lambda: bool(scene.ready))
+            assert scene.made.account.placed == []
 
     asyncio.run(run())
 
