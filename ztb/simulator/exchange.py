@@ -22,7 +22,7 @@ from ztb.simulator.book_side import Order
 from ztb.simulator.limits import FILLS_MAX, OPEN_ORDERS_MAX, TINY_FILLS_MAX
 from ztb.simulator.margin import Position
 from ztb.simulator.market import Market
-from ztb.simulator.matching import MATCH, Book, Match
+from ztb.simulator.matching import EXPIRE_NEWER, MATCH, Book, Match
 from ztb.simulator.moods import Moods
 from ztb.simulator.news import Fill
 from ztb.simulator.prints import Print, Prints
@@ -120,6 +120,7 @@ class Exchange:
         ``price`` is 0 for a market order. ``closes``: positions of the account with the lots to close of each, all of
         ``lots`` together; without them a leveraged order opens positions.
         """
+        assert not leveraged or self.book.self_trade == EXPIRE_NEWER, "a fill is told once: one side of it per account"
         if len(account.orders) >= OPEN_ORDERS_MAX or len(account.fills) >= FILLS_MAX:
             raise OrderRefused("full")
         order = Order(

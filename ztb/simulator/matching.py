@@ -51,7 +51,7 @@ class Book:
 
     def __init__(self, *, self_trade: str = MATCH) -> None:
         assert self_trade in (MATCH, EXPIRE_NEWER)
-        self._self_trade = self_trade
+        self.self_trade: Final = self_trade
         self._sides: Final = {BUY: BookSide(-1), SELL: BookSide(1)}
         self.version = 0
         """Rises whenever something visible changes."""
@@ -188,7 +188,7 @@ class Book:
 
     def _first_own(self, taker: Order, level: Level) -> int | None:
         """Where in the queue the taker would meet its own owner and may not."""
-        if self._self_trade == MATCH:
+        if self.self_trade == MATCH:
             return None
         return next((place for place, order in enumerate(level.orders) if order.owner == taker.owner), None)
 
@@ -207,7 +207,7 @@ class Book:
                 matches.append(Match(price, lots, taker.side, taker, None))
                 continue
             assert first is not None
-            if self._self_trade == EXPIRE_NEWER and first.owner == taker.owner:
+            if self.self_trade == EXPIRE_NEWER and first.owner == taker.owner:
                 return True
             self._fill_resting(first, min(taker.remaining, first.remaining), taker, taker.side, matches)
         return False
