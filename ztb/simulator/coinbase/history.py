@@ -61,7 +61,7 @@ class History:
         """``limit`` of them; the cursor is empty on the last page."""
         order_ids = {id_number("order", text) for text in query.many("order_ids")}
         trade_ids = {id_number("trade", text) for text in query.many("trade_ids")}
-        products = set(query.many("product_ids"))
+        products = _products(query)
         start_ns = query.time_ns("start_sequence_timestamp", 0)
         end_ns = query.time_ns("end_sequence_timestamp", _NS_END)
         limit = query.whole("limit", FILLS_LIMIT, most=FILLS_LIMIT_MAX)
@@ -97,7 +97,7 @@ class History:
         if "OPEN" in statuses and len(statuses) > 1:
             raise errors.invalid("order_status OPEN cannot be combined with other statuses")
         ids = set(query.many("order_ids"))
-        products, types = set(query.many("product_ids")), set(query.many("order_types"))
+        products, types = _products(query), set(query.many("order_types"))
         side = query.one("order_side")
         start_ns, end_ns = query.time_ns("start_date", 0), query.time_ns("end_date", _NS_END)
 
@@ -113,6 +113,11 @@ class History:
             )
 
         return wanted
+
+
+def _products(query: Query) -> set[str]:
+    """Under today's name, and under the older one that others still send."""
+    return {*query.many("product_ids"), *query.many("product_id")}
 
 
 def _newest_first(account: Account, *, before: int) -> Iterator[Order]:
