@@ -248,6 +248,26 @@ def test_only_one_placement_of_a_symbol_and_side_is_under_way() -> None:
     asyncio.run(run())
 
 
+def test_order_does_not_wait_for_long_behind_one_that_hangs() -> None:
+    async def run() -> None:
+        async with desk(hang, PLACED) as made:
+            account = GmoAccount(made.calls, instruments=BOTH, turn_s_max=0.05)
+            hanging = asyncio.ensure_future(account.place(order()))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            with pytest.raises(Throttled) as caught:
+                await account.place(order(price=13_680_000))
+            assert caught.value.code == "own_limit"
+            # The other side has a turn of its own.
+            assert (await account.place(order(side=SELL))).venue_id == "637000"
+            with pytest.raises(UnknownFate):
+                await hanging
+            assert len(made.server.requests) == 2
+            assert (await account.place(order())).venue_id == "637000"
+
+    asyncio.run(run())
+
+
 def test_cancel() -> None:
     async def run() -> None:
         script = (reply(rest_body("cancelOrder")), refusal("ERR-5122"), refusal("ERR-5123"), refusal("ERR-5201"))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.venues.gmo.desk import KEY, SECRET, answer, desk, order
 from tests.venues.gmo.samples import BOTH, LEVERAGE, rest_body
+from tests.venues.gmo.sockets import greeted, sockets
 from tests.venues.loopback import loopback, reply
 from tests.venues.scripted_clock import ScriptedClock
 from ztb.core.command import Place
@@ -20,7 +21,7 @@ from ztb.venues.gmo import rules
 from ztb.venues.gmo.account_stream import GmoAccountFeed
 from ztb.venues.gmo.stream import GmoFeed
 from ztb.venues.gmo.venue import GmoVenue
-from ztb.venues.port import ApiKeys, Venue
+from ztb.venues.port import Addresses, ApiKeys, StreamState, Venue
 from ztb.venues.registry import addresses_at, addresses_of, open_venue
 
 
@@ -75,6 +76,25 @@ def test_parts_of_a_venue_work_and_share_its_limits(tmp_path: Path) -> None:
             assert isinstance(venue.market_feed(LEVERAGE), GmoFeed)
             assert isinstance(venue.account_feed(instruments), GmoAccountFeed)
             await venue.close()
+
+    asyncio.run(run())
+
+
+def test_token_is_given_back_even_when_nobody_closed_the_stream(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with loopback(answer("tok-1"), reply('{"status":0}')) as server, sockets(greeted()) as there:
+            addresses = Addresses(server.url, "ws://127.0.0.1:1", there.url)
+            venue = open_venue("gmo", addresses, clock=ScriptedClock(), jitter=random.Random(1).random)
+            venue.account(ApiKeys(KEY, SECRET), BOTH, directory=tmp_path, at_wire=None)
+            feed = venue.account_feed(BOTH)
+            assert isinstance(feed, GmoAccountFeed)
+            news = feed.events()
+            assert await anext(news) == StreamState(True)
+            await venue.close()
+            await venue.close()
+            methods = [request.method for request in server.requests if request.method != "PUT"]
+            assert methods == ["POST", "DELETE"]
+            await news.aclose()
 
     asyncio.run(run())
 

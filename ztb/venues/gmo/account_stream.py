@@ -122,7 +122,11 @@ class GmoAccountFeed:
                 async for one in news:
                     yield one
         finally:
-            await self.wire.give_back()
+            await self.close()
+
+    async def close(self) -> None:
+        """Give the token back; the venue closes the socket that was made with it."""
+        await self.wire.give_back()
 
 
 class GmoAccountWire:

@@ -40,6 +40,7 @@ class GmoVenue:
         self._limiter = Limiter(rules.RATE_RULES, clock=clock)
         self._turns = Turns(clock=clock)
         self._calls: SignedCalls | None = None
+        self._account_feeds: list[GmoAccountFeed] = []
         self.market = GmoPublic(self._transport, limiter=self._limiter, clock=clock)
 
     def market_feed(self, instrument: Instrument) -> GmoFeed:
@@ -66,7 +67,7 @@ class GmoVenue:
     def account_feed(self, instruments: Mapping[str, Instrument]) -> GmoAccountFeed:
         """Fills and order states of the account made before."""
         assert self._calls is not None, "the account first: its key makes the token"
-        return GmoAccountFeed(
+        feed = GmoAccountFeed(
             self._addresses.account_stream,
             instruments,
             calls=self._calls,
@@ -74,10 +75,15 @@ class GmoVenue:
             jitter=self._jitter,
             turns=self._turns,
         )
+        self._account_feeds.append(feed)
+        return feed
 
     def head_room(self) -> tuple[HeadRoom, ...]:
         return self._limiter.rooms()
 
     async def close(self) -> None:
+        """Whoever read a private stream may not have closed it: its token is given back all the same."""
+        for feed in self._account_feeds:
+            await feed.close()
         await self._transport.close()
         self._limiter.close()
