@@ -120,7 +120,7 @@ def hold_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], b
 
 def hold_limiter(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], bool], Callable[[], None]]:
     window = rig.limiter._windows["trade"]
-    window.in_flight = 1
+    window.in_flight.append(window.free.popleft())
     asked: list[int] = []
     free_at = window.free_at_ns
 
@@ -131,7 +131,7 @@ def hold_limiter(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[]
     monkeypatch.setattr(window, "free_at_ns", counted)
 
     def go() -> None:
-        window.in_flight = 0
+        window.free.append(window.in_flight.popleft())
 
     return lambda: len(asked) > 2, go
 

@@ -53,7 +53,7 @@ def run(context: Context, findings: Findings) -> None:
     context.sessions[NAME] = trader.state_dir
     _judge_journal(context, findings, trader)
     judge_audit(context, findings, trader)
-    judge_log(findings, log, expected=())
+    judge_log(findings, log, expected=(), time_scale=context.options.time_scale)
     judge_use(context, findings, NAME, trader)
 
 

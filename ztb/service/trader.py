@@ -35,9 +35,10 @@ from ztb.venues.tracker import OrderTracker, PollingPace
 from ztb.venues.verdict import Patience
 
 T = TypeVar("T")
-START_ATTEMPTS_MAX: Final = 12
+START_ATTEMPTS_MAX: Final = 14
 START_PAUSE_S_MAX: Final = 8.0
-"""The pauses of a start grow to this; all of them take 71 s, longer than a venue refuses calls for their rate."""
+"""The pauses of a start grow to this; all of them take 87 s, longer than a venue refuses calls for their rate and than
+the circuit breaker, which opens after five failures, stays open."""
 STREAM_REFILL_S: Final = 1.0
 """The history of fills is read at most so often, beside a burst, where a private stream tells of them as well."""
 ACKNOWLEDGED: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIAL})
