@@ -45,6 +45,16 @@ def test_amounts_are_exact_and_the_rest_has_defaults(tmp_path: Path) -> None:
     assert (second.maker_fee_ppm, second.taker_fee_ppm, second.limits_factor) == (-100, 0, 50)
 
 
+PRIVATE = "-----BEGIN EC PRIVATE KEY-----\nMFkw\n-----END EC PRIVATE KEY-----"
+PEM = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----"
+
+
+def test_a_public_key_stands_instead_of_a_secret(tmp_path: Path) -> None:
+    text = f'[[account]]\nkey = "k"\npublic_key_pem = """\n{PEM}\n"""\nbalances = {{ jpy = "1" }}\n'
+    (found,) = read(tmp_path, text)
+    assert (found.secret, found.public_key_pem) == ("", f"{PEM}\n")
+
+
 def test_a_secret_does_not_show(tmp_path: Path) -> None:
     assert "s1" not in repr(read(tmp_path, GOOD)[0])
 
@@ -82,6 +92,9 @@ def one(balances: str = '{ jpy = "1" }', extra: str = "", key: str = '"k"', secr
         (one(extra='rights = "info"'), "account 1: 'rights'", "info, trade"),
         (one(extra="taker_fee_ppm = -1"), "account 1: 'taker_fee_ppm' is -1", "from 0 to 100000"),
         (one(extra="maker_fee_ppm = 0.5"), "account 1: 'maker_fee_ppm' is 0.5", "whole number"),
+        (one(extra='public_key_pem = "abc"'), "account 1: 'public_key_pem'", "BEGIN PUBLIC KEY"),
+        (one(extra="public_key_pem = 5"), "account 1: 'public_key_pem'", "BEGIN PUBLIC KEY"),
+        (one(extra=f"public_key_pem = {PRIVATE!r}"), "account 1: 'public_key_pem'", "BEGIN PUBLIC KEY"),
         (one(extra="limits_factor = 0"), "account 1: 'limits_factor' is 0", "from 1"),
         (one() + one(), "account 2: key 'k' is there twice", "its own key"),
     ],

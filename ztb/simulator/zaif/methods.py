@@ -57,7 +57,7 @@ class Methods:
             "rights": {right: int(right in account.rights) for right in RIGHTS},
             "trade_count": len(account.fills),
             "open_orders": len(account.orders),
-            "server_time": self._exchange.now_ns // _SECOND_NS,
+            "server_time": (self._exchange.now_ns + self._moods.clock_error_ns()) // _SECOND_NS,
         }
 
     def _get_info2(self, account: Account, params: Parameters, call: Call) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from ztb.simulator.dialect import DROP, Drop
+from ztb.simulator.dialect import DROP, Action
+from ztb.simulator.disturbed import Disturbance
 from ztb.simulator.exchange import Exchange
 from ztb.simulator.moods import Moods
 from ztb.simulator.zaif.rules import FRAME_INTERVAL_NS
@@ -42,7 +43,7 @@ class ZaifStream:
 
     def __init__(self, source: FrameSource | None, moods: Moods, *, idle_s_max: float) -> None:
         self._source = source
-        self._moods = moods
+        self._disturbance = Disturbance(moods)
         self._idle_s_max = idle_s_max
         self._sent_version = -1
         self._sent_ns = 0
@@ -51,28 +52,24 @@ class ZaifStream:
     def idle_s_max(self) -> float:
         return self._idle_s_max
 
-    def opened(self, now_ns: int) -> bytes | Drop | None:
+    def opened(self, now_ns: int) -> Action:
         return self._frame(now_ns)
 
-    def received(self, payload: bytes, now_ns: int) -> bytes | Drop | None:
+    def received(self, payload: bytes, now_ns: int) -> Action:
         return DROP
 
-    def tick(self, now_ns: int) -> bytes | Drop | None:
+    def tick(self, now_ns: int) -> Action:
         if self._source is None or self._source.version == self._sent_version:
             return None
         if now_ns - self._sent_ns < FRAME_INTERVAL_NS:
             return None
         return self._frame(now_ns)
 
-    def _frame(self, now_ns: int) -> bytes | Drop | None:
+    def _frame(self, now_ns: int) -> Action:
         if self._source is None:
             return None
         self._sent_version, self._sent_ns = self._source.version, now_ns
-        if self._moods.strike("stream_drop"):
-            return DROP
-        if self._moods.strike("stream_silence"):
-            return None
-        return self._source.frame()
+        return self._disturbance.sent((self._source.frame(),))
 
 
 class ClosedStream:
@@ -81,11 +78,11 @@ class ClosedStream:
     idle_s_max: float = 1.0
     ping_s: float | None = None
 
-    def opened(self, now_ns: int) -> bytes | Drop | None:
+    def opened(self, now_ns: int) -> Action:
         return DROP
 
-    def received(self, payload: bytes, now_ns: int) -> bytes | Drop | None:
+    def received(self, payload: bytes, now_ns: int) -> Action:
         return DROP
 
-    def tick(self, now_ns: int) -> bytes | Drop | None:
+    def tick(self, now_ns: int) -> Action:
         return DROP

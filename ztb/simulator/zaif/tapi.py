@@ -153,6 +153,8 @@ class Tapi:
     def _reply(self, answer: dict[str, Any], method: str) -> Reply:
         ordered = self._reordered(answer) if self._moods.strike("reordered_maps", method) else answer
         slow = self._moods.strike("slow", method)
+        if method not in RECORDED and self._moods.strike("html_instead_of_json", method):
+            return html_page()
         return Reply(msgspec.json.encode(ordered), delay_ms=slow.ms if slow else 0)
 
     def _reordered(self, value: object) -> object:

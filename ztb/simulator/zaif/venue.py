@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from ztb.simulator.dialect import Outcome, Reply, Request, Stream
+from ztb.simulator.disturbed import html_page
 from ztb.simulator.exchange import Exchange
 from ztb.simulator.moods import Moods
 from ztb.simulator.record import Record
@@ -31,6 +32,8 @@ class ZaifVenue:
         if request.path == tapi.PATH and request.method == "POST":
             return self._tapi.handle(request)
         reply = self._rest.handle(request)
+        if self._moods.strike("html_instead_of_json", "public"):
+            reply = html_page()
         slow = self._moods.strike("slow", "public")
         return Reply(reply.body, reply.status, reply.content_type, delay_ms=slow.ms if slow else 0)
 
