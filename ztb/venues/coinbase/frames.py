@@ -150,7 +150,6 @@ class MarketReader:
         self._trade_reader = TradeReader(instrument, self._prices, self._sizes)
         self._names = frozenset({instrument.symbol})
         self._last_trade_id = -1
-        self._told_touch: tuple[int, int, int, int] | None = None
         self._new_connection()
         self.missed: tuple[int, int] | None = None
         """Trades between these two ids, both left out, were missed; whoever has read them sets it back to None."""
@@ -163,6 +162,7 @@ class MarketReader:
     def _new_connection(self) -> None:
         self._numbers = Numbers()
         self._book: Book | None = None
+        self._told_touch: tuple[int, int, int, int] | None = None
         self._early: deque[Trade] = deque(maxlen=rules.EARLY_TRADES_MAX)
 
     def read(self, body: bytes, ts_ns: int) -> list[News] | None:
