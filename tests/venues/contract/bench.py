@@ -14,6 +14,7 @@ from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from tests.venues.contract import paper
 from tests.venues.contract.clock import CaseClock
 from tests.venues.contract.exchange import Setup, World, running
 from tests.venues.contract.kit import Kit
@@ -30,7 +31,6 @@ from ztb.core.event import (
     OrderRejected,
 )
 from ztb.core.instrument import BUY, SELL, Instrument
-from ztb.core.money import PPM, ceil_div
 from ztb.simulator.moods import Mood
 from ztb.venues.paper.venue import NO_KEYS
 from ztb.venues.port import Account, AccountNews, ApiKeys, StreamState, Venue
@@ -40,6 +40,7 @@ from ztb.venues.transport import Transport
 
 ENDS = (OrderCancelled, OrderExpired, OrderRejected, OrderNotPlaced)
 ROUNDS_MAX = 60
+EXCHANGE_S_MAX = 20.0
 
 
 class Bench:
@@ -167,6 +168,7 @@ class Bench:
             placed = await self.account.place(order)
         except UnknownFate as error:
             self.errors[order.client_id] = error
+            self.hurry(EXCHANGE_S_MAX)
             self.book(await self.tracker.resolve(order))
         except (Rejected, Throttled, Unreachable) as error:
             self.errors[order.client_id] = error
@@ -242,11 +244,13 @@ class Bench:
 
     def mood(
         self, name: str, *, ms: int = 0, count: int | None = None, probability: float = 1.0, of_orders: bool = True
-    ) -> None:
+    ) -> Mood:
         """Switch one on; those that are about calls strike the placing of orders only, unless ``of_orders`` is off."""
         is_of_calls = name.startswith(("accept", "html", "slow", "rate"))
         methods = self.kit.place_methods if of_orders and is_of_calls else frozenset[str]()
-        self.world.moods.switch_on(Mood(name, probability, count, ms, methods))
+        mood = Mood(name, probability, count, ms, methods)
+        self.world.moods.switch_on(mood)
+        return mood
 
     async def shut_down(self) -> None:
         """The exchange is gone for good, and what the streams told before is old."""
@@ -330,20 +334,10 @@ class Bench:
         """Of a paper account: what works, and balances that are the first ones and every fill, fees counted anew."""
         shown = await self.account.open_orders(self.symbol)
         assert {order.tag: order.remaining_lots for order in shown} == self.working()
-        expected = dict(self.balances)
-        of = self.instrument
-        for client_id, fills in self.fills.items():
-            side = self.sent[client_id].side
-            fees = {True: 0, False: 0}
-            for fill in fills.values():
-                expected[of.base.lower()] += side * of.sizes.decimal(fill.lots)
-                expected[of.quote.lower()] -= side * of.money.decimal(of.notional(fill.price, fill.lots))
-                fees[fill.maker] += of.notional(fill.price, fill.lots)
-            for maker, notional in fees.items():
-                rate = of.maker_fee_ppm if maker else of.taker_fee_ppm
-                expected[of.quote.lower()] -= of.money.decimal(ceil_div(notional * rate, PPM))
         totals = {currency: balance.total for currency, balance in (await self.account.balances()).items()}
-        assert totals == expected
+        if self.kit.is_leveraged:
+            assert await paper.positions(self) == paper.expected_positions(self)
+        assert totals == paper.expected_balances(self)
 
     def _news(self, news: AccountNews) -> None:
         self.heard += not isinstance(news, StreamState)

@@ -17,11 +17,12 @@ E = TypeVar("E", bound=Exception)
 Run = Callable[[Bench], Awaitable[str]]
 USUAL: Final = Setup()
 ALL: Final = "*"
+PAPERS: Final = "papers"
 
 
 @dataclass(frozen=True)
 class Case:
-    """``outcomes`` by kit; ``*`` is for all that are not named."""
+    """``outcomes`` by kit; a key may name several, ``papers`` are all paper kits, ``*`` is for whom no key names."""
 
     number: str
     title: str
@@ -31,7 +32,9 @@ class Case:
 
     def expected(self, kit: str) -> str:
         """The right outcome for this venue."""
-        return self.outcomes[kit] if kit in self.outcomes else self.outcomes[ALL]
+        named = {name: outcome for names, outcome in self.outcomes.items() for name in names.split(", ")}
+        keys = (kit, PAPERS, ALL) if kit.startswith("paper") else (kit, ALL)
+        return next(named[key] for key in keys if key in named)
 
 
 CASES: Final[dict[str, Case]] = {}

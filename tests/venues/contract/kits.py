@@ -102,5 +102,10 @@ COINBASE: Final = Kit(
 
 PAPER: Final = replace(ZAIF, name="paper", is_paper=True, secret="", pause_s=0.6)
 """Upon Zaif's market, and with what Zaif can do."""
+PAPER_GMO: Final = replace(GMO, name="paper gmo", is_paper=True, secret="")
+PAPER_LEVERAGE: Final = replace(GMO_LEVERAGE, name="paper leverage", is_paper=True, secret="")
+PAPER_COINBASE: Final = replace(COINBASE, name="paper coinbase", is_paper=True, secret="")
 
-KITS: Final[dict[str, Kit]] = {kit.name: kit for kit in (ZAIF, GMO, GMO_LEVERAGE, COINBASE, PAPER)}
+KITS: Final[dict[str, Kit]] = {
+    kit.name: kit for kit in (ZAIF, GMO, GMO_LEVERAGE, COINBASE, PAPER, PAPER_GMO, PAPER_LEVERAGE, PAPER_COINBASE)
+}

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.venues.contract.bench import opened
+from tests.venues.contract.case import CASES
 from tests.venues.contract.kits import KITS
-from tests.venues.contract.table import CASES
+from tests.venues.contract.table import MODULES
+
+assert MODULES, "cases enter the table when their modules are loaded"
 
 
 @pytest.mark.parametrize("kit", KITS)
