@@ -136,7 +136,6 @@ class Client:
     def __init__(self, world: World, key: str) -> None:
         self.world = world
         self.key = key
-        self._ids = itertools.count(1)
 
     async def raw(
         self, method: str, path: str, *, params: Json = None, body: Json = None, headers: dict[str, str] | None = None
@@ -170,7 +169,7 @@ class Client:
     ) -> Json:
         """The whole answer to an order."""
         order = {
-            "client_order_id": client_id or f"own-{next(self._ids)}",
+            "client_order_id": client_id or f"own-{next(self.world.ids)}",
             "product_id": product,
             "side": side,
             "order_configuration": {kind: members},
@@ -208,6 +207,7 @@ class World:
         self.moods = moods
         self.record = record
         self.clock = clock
+        self.ids = itertools.count(1)
         self.url = f"http://127.0.0.1:{port}"
         self.stream_url = f"ws://127.0.0.1:{port}/"
         self.port = port
