@@ -63,13 +63,13 @@ def command(tape: Path, accounts: Path, *options: str, listen: str = "127.0.0.1:
 
 
 @contextmanager
-def started(words: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(words: list[str], *, ready: str = READY) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and its URL, once it says that it is ready."""
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line.startswith(READY), (line, process.stderr.read() if process.stderr else "")
+        assert line.startswith(ready), (line, process.stderr.read() if process.stderr else "")
         assert line.endswith(" ready\n")
         yield process, line.split()[3]
     finally:
@@ -95,6 +95,17 @@ def test_it_serves_until_a_signal_and_ends_cleanly(tape: Path, accounts: Path, n
         process.send_signal(number)
         out, err = process.communicate(timeout=WAIT_S)
         assert (process.returncode, out, err) == (0, "simulator: stopped\n", "")
+
+
+def test_gmo_coin_speaks_with_the_options_of_every_venue(tape: Path, accounts: Path) -> None:
+    words = command(tape, accounts, "--public-per-second", "1", "--public-refusal", "429", "--admin")
+    words[words.index("zaif")] = "gmo"
+    with started(words, ready=READY.replace("zaif", "gmo")) as (_, url):
+        rows = httpx.get(f"{url}/public/v1/symbols").json()["data"]
+        assert [(row["symbol"], row["takerFee"]) for row in rows] == [("BTC", "0.0005"), ("BTC_JPY", "0")]
+        with httpx.Client() as client:
+            assert 429 in [client.get(f"{url}/public/v1/status").status_code for _ in range(20)]
+        assert "preopen" in httpx.get(f"{url}/_sim/mood").json()["known"]
 
 
 def test_options_reach_the_exchange(tmp_path: Path, accounts: Path) -> None:
