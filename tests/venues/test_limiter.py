@@ -160,3 +160,13 @@ def test_venue_that_counts_anywhere_between_request_and_answer_never_sees_too_ma
     asyncio.run(run())
     for first, beyond in zip(counted, list(counted)[calls:], strict=False):
         assert beyond - first >= 2_000_000_000
+
+
+def test_a_venue_may_grant_an_account_more() -> None:
+    rules = {
+        "public": RateRule(LimitClass.PUBLIC, calls=10, period_s=1.0),
+        "trade": RateRule(LimitClass.EXEC, calls=9, period_s=10.0, reserve=2),
+    }
+    rooms = {room.name: room for room in Limiter(rules, clock=ScriptedClock(), private_factor=5).rooms()}
+    assert (rooms["public"].calls, rooms["public"].free) == (10, 10), "the host's limit is for everybody"
+    assert (rooms["trade"].calls, rooms["trade"].free, rooms["trade"].free_urgent) == (45, 35, 45)

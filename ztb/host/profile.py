@@ -83,6 +83,13 @@ class Venue(Section):
         description="the currency in which the exchange takes its fees; empty: the quote currency",
     )
 
+    answer_ms_max: Annotated[int, Field(ge=100, le=60_000)] = Field(
+        default=10_000, description="an answer that takes longer is lost; the fate of an order is unknown then"
+    )
+    rate_factor: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="how many times its published limits the exchange grants this account"
+    )
+
     @property
     def currencies(self) -> tuple[str, str]:
         """Base and quote in lower case, by the exchange's own way to spell an instrument."""

@@ -20,6 +20,7 @@ from ztb.venues.port import (
     HeadRoom,
     MarketFeed,
     ServerTime,
+    Terms,
 )
 from ztb.venues.registry import open_paper, open_venue
 
@@ -33,19 +34,16 @@ class VenueLink:
         venue: str,
         addresses: Addresses,
         symbol: str,
-        fee_currency: str,
+        terms: Terms,
         clock: Clock,
         paper: Paper | None = None,
     ) -> None:
-        """``fee_currency``: in which the venue takes its fees; "" where it says so itself.
-
-        With ``paper`` there is the venue's market and no way to its accounts: the adapter's private half is not loaded.
-        """
+        """With ``paper`` the adapter's private half is not even loaded: there is a market and no way to an account."""
         self._symbol = symbol
         # The jitter of reconnections is no decision of the engine, so it may be random.
         jitter = random.Random().random
         self._venue = (
-            open_venue(venue, addresses, clock=clock, jitter=jitter, fee_currency=fee_currency)
+            open_venue(venue, addresses, clock=clock, jitter=jitter, terms=terms)
             if paper is None
             else open_paper(
                 venue, addresses, clock=clock, jitter=jitter, balances=paper.balances, latency_s=paper.latency_s

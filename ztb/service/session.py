@@ -31,7 +31,7 @@ from ztb.service.starts import Starts
 from ztb.service.supervision import Supervisor
 from ztb.service.trader import Composer, Trader
 from ztb.store.writer import JournalWriter
-from ztb.venues.port import AccountFeed, MarketFeed, StreamState
+from ztb.venues.port import AccountFeed, MarketFeed, StreamState, Terms
 from ztb.venues.tracker import OrderTracker
 
 LINK_CLOSE_WALL_S_MAX: Final = 0.3
@@ -91,7 +91,7 @@ class Session:
             venue=setting.profile.venue.name,
             addresses=setting.options.addresses,
             symbol=setting.profile.venue.instrument,
-            fee_currency=setting.profile.venue.fee_currency,
+            terms=_terms(setting),
             clock=setting.clock,
             paper=setting.options.paper,
         )
@@ -199,6 +199,11 @@ class Session:
         """A kill that came before there was an engine is not on record: whoever sent it must know."""
         if not self._setting.inbox.is_empty():
             log.error("kill_not_latched", "the trader ended before it could keep the kill; start it with ZTB_KILL=1")
+
+
+def _terms(setting: Setting) -> Terms:
+    venue = setting.profile.venue
+    return Terms(venue.fee_currency, answer_s_max=venue.answer_ms_max / 1000, rate_factor=venue.rate_factor)
 
 
 async def _close(link: VenueLink) -> None:

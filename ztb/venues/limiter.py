@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -104,12 +104,19 @@ class _Window:
         self.free = deque(numbers[len(ends_ns) :])
 
 
+def _times(rule: RateRule, private_factor: int) -> RateRule:
+    if rule.limit_class is LimitClass.PUBLIC:
+        return rule
+    return replace(rule, calls=rule.calls * private_factor, reserve=rule.reserve * private_factor)
+
+
 class Limiter:
     """The windows of one key or host. Share one limiter between everything that uses that key."""
 
-    def __init__(self, rules: Mapping[str, RateRule], *, clock: Clock) -> None:
+    def __init__(self, rules: Mapping[str, RateRule], *, clock: Clock, private_factor: int = 1) -> None:
+        """``private_factor``: the venue grants this key so many times its private limits."""
         self._clock = clock
-        self._windows = {method: _Window(rule) for method, rule in rules.items()}
+        self._windows = {method: _Window(_times(rule, private_factor)) for method, rule in rules.items()}
         self._memory: RateMemory | None = None
         public, private = Breaker(), Breaker()
         self._breakers = {

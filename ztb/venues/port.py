@@ -211,6 +211,18 @@ class Addresses:
     account_stream: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an operator knows about an account at a venue, and the venue does not say."""
+
+    fee_currency: str = ""
+    """In which the venue takes its fees, base or quote; "" is the quote currency."""
+    answer_s_max: float = 10.0
+    """An answer that takes longer, of the wall, is lost."""
+    rate_factor: int = 1
+    """So many times its published private limits the venue grants this account."""
+
+
 class MarketFeed(Protocol):
     """Public data. Reconnects by itself; says so with ``Feed`` events."""
 

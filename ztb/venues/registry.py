@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from ztb.core.error import ConfigError
 from ztb.venues.clock import Clock
-from ztb.venues.port import Addresses, Venue
+from ztb.venues.port import Addresses, Terms, Venue
 
 VENUE_NAMES: Final = ("zaif", "gmo", "coinbase")
 
@@ -27,12 +27,12 @@ def addresses_at(name: str, base_url: str) -> Addresses:
 
 
 def open_venue(
-    name: str, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
+    name: str, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms | None = None
 ) -> Venue:
     """A venue object with its own sockets and limits; nothing is asked of the venue yet."""
     module = import_module(f"ztb.venues.{_checked(name)}.venue")
     make: Callable[..., Venue] = getattr(module, f"{name.capitalize()}Venue")
-    return make(addresses, clock=clock, jitter=jitter, fee_currency=fee_currency)
+    return make(addresses, clock=clock, jitter=jitter, terms=terms or Terms())
 
 
 def open_paper(

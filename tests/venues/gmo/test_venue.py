@@ -21,13 +21,14 @@ from ztb.venues.gmo import rules
 from ztb.venues.gmo.account_stream import GmoAccountFeed
 from ztb.venues.gmo.stream import GmoFeed
 from ztb.venues.gmo.venue import GmoVenue
-from ztb.venues.port import Addresses, ApiKeys, StreamState, Venue
+from ztb.venues.port import Addresses, ApiKeys, StreamState, Terms, Venue
 from ztb.venues.registry import addresses_at, addresses_of, open_venue
 
 
-def _open(url: str, **options: str) -> Venue:
+def _open(url: str, *, fee_currency: str = "") -> Venue:
     return open_venue(
-        "gmo", addresses_at("gmo", url), clock=ScriptedClock(), jitter=random.Random(1).random, **options
+        "gmo", addresses_at("gmo", url), clock=ScriptedClock(), jitter=random.Random(1).random,
+        terms=Terms(fee_currency),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from ztb.venues.coinbase.rest import CoinbasePublic
 from ztb.venues.coinbase.sign import Signer
 from ztb.venues.coinbase.stream import CoinbaseFeed
 from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
-from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom, Terms
 from ztb.venues.transport import Transport
 
 
@@ -27,16 +27,13 @@ class CoinbaseVenue:
     name: Final = "coinbase"
     capabilities: Final[Capabilities] = rules.CAPABILITIES
 
-    def __init__(
-        self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
-    ) -> None:
-        """``fee_currency``: Coinbase takes its fees in the quote currency; another one is an error."""
+    def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms) -> None:
         self._addresses = addresses
         self._clock = clock
         self._jitter = jitter
-        self._fee_currency = fee_currency.lower()
-        self._transport = Transport(addresses.rest)
-        self._limiter = Limiter(rules.RATE_RULES, clock=clock)
+        self._fee_currency = terms.fee_currency.lower()
+        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
+        self._limiter = Limiter(rules.RATE_RULES, clock=clock, private_factor=terms.rate_factor)
         self.market = CoinbasePublic(self._transport, limiter=self._limiter, clock=clock)
         self._calls: SignedCalls | None = None
         self._account: CoinbaseAccount | None = None

@@ -17,7 +17,7 @@ from ztb.venues.gmo.codec import QUOTE
 from ztb.venues.gmo.rest import GmoPublic
 from ztb.venues.gmo.stream import GmoFeed, Turns
 from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
-from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom, Terms
 from ztb.venues.transport import Transport
 
 
@@ -27,17 +27,14 @@ class GmoVenue:
     name: Final = "gmo"
     capabilities: Final[Capabilities] = rules.CAPABILITIES
 
-    def __init__(
-        self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
-    ) -> None:
-        """``fee_currency``: the venue takes its fees in yen; anything else is an error."""
-        if fee_currency.lower() not in ("", QUOTE):
-            raise ConfigError(f"venue.fee_currency is {fee_currency.lower()}", remedy=f"use {QUOTE} for GMO Coin")
+    def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms) -> None:
+        if terms.fee_currency.lower() not in ("", QUOTE):
+            raise ConfigError(f"venue.fee_currency is {terms.fee_currency.lower()}", remedy=f"use {QUOTE} for GMO Coin")
         self._addresses = addresses
         self._clock = clock
         self._jitter = jitter
-        self._transport = Transport(addresses.rest)
-        self._limiter = Limiter(rules.RATE_RULES, clock=clock)
+        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
+        self._limiter = Limiter(rules.RATE_RULES, clock=clock, private_factor=terms.rate_factor)
         self._turns = Turns(clock=clock)
         self._calls: SignedCalls | None = None
         self._account_feeds: list[GmoAccountFeed] = []

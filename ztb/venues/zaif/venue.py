@@ -11,7 +11,7 @@ from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
 from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
 from ztb.venues.nonce import NonceFile
-from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom, Terms
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import rules
 from ztb.venues.zaif.account import ZaifAccount
@@ -27,16 +27,13 @@ class ZaifVenue:
     name: Final = "zaif"
     capabilities: Final[Capabilities] = rules.CAPABILITIES
 
-    def __init__(
-        self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], fee_currency: str = ""
-    ) -> None:
-        """``fee_currency``: in which the venue takes its fees, base or quote; "" is the quote currency."""
+    def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms) -> None:
         self._addresses = addresses
         self._clock = clock
         self._jitter = jitter
-        self._fee_currency = fee_currency
-        self._transport = Transport(addresses.rest)
-        self._limiter = Limiter(rules.RATE_RULES, clock=clock)
+        self._fee_currency = terms.fee_currency
+        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
+        self._limiter = Limiter(rules.RATE_RULES, clock=clock, private_factor=terms.rate_factor)
         self.market = ZaifPublic(self._transport, limiter=self._limiter, clock=clock)
         self._nonce: NonceFile | None = None
 
