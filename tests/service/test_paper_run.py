@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.service.processes import clean_environ, exchange
+from tests.cli.command import clean_environ
+from tests.service.processes import exchange
 
 PATIENCE_S = 60
 POLICY = (
