@@ -13,20 +13,26 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from tests.store.tape_samples import small_recording, write_tape
 from ztb.core.error import ConfigError, UsageError
 from ztb.host.child import SimulatorProcess, make_account, start_simulator
+from ztb.host.key_pair import make_key_pair
 
 BALANCES = {"jpy": "1000000", "btc": "1.0"}
 WAIT_S = 30.0
 """Only ends a test that hangs."""
 
 
-def start(directory: Path, *, accounts: Path | None = None, tape: Path | None = None) -> SimulatorProcess:
+def start(
+    directory: Path, *, accounts: Path | None = None, tape: Path | None = None, venue: str = "zaif"
+) -> SimulatorProcess:
     """With an account and a tape made for it, unless others are given."""
     return start_simulator(
-        venue="zaif",
+        venue=venue,
         tape=tape or write_tape(directory / "small.tape", small_recording()),
         accounts=accounts or make_account(directory, balances=BALANCES).accounts_file,
         time_scale=1.0,
@@ -43,6 +49,34 @@ def test_an_account_stands_in_three_files_of_our_own(tmp_path: Path) -> None:
     assert account.secret_file.read_text() == account.secret.reveal()
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_account_of_coinbase_is_a_key_pair_whose_halves_are_kept_apart(tmp_path: Path) -> None:
+    account = make_account(tmp_path, balances=BALANCES, venue="coinbase")
+    (told,) = tomllib.loads(account.accounts_file.read_text())["account"]
+    assert set(told) == {"key", "public_key_pem", "balances"}
+    assert told["key"] == account.key.reveal()
+    assert "PRIVATE" not in account.accounts_file.read_text()
+    secret = account.secret_file.read_text()
+    assert secret == account.secret.reveal()
+    signed = load_pem_private_key(secret.encode(), password=None)
+    assert isinstance(signed, ec.EllipticCurvePrivateKey)
+    signature = signed.sign(b"an order", ec.ECDSA(hashes.SHA256()))
+    public = load_pem_public_key(told["public_key_pem"].encode())
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    public.verify(signature, b"an order", ec.ECDSA(hashes.SHA256()))
+    assert repr(make_key_pair()).count("PRIVATE") == 0
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_coinbase_starts_with_such_an_account(tmp_path: Path) -> None:
+    account = make_account(tmp_path, balances=BALANCES, venue="coinbase")
+    process = start(tmp_path, accounts=account.accounts_file, venue="coinbase")
+    try:
+        answer = httpx.get(f"{process.url}/api/v3/brokerage/market/products/BTC-JPY", timeout=WAIT_S, trust_env=False)
+        assert (answer.status_code, answer.json()["status"]) == (200, "online")
+    finally:
+        process.stop()
 
 
 def test_no_two_accounts_are_alike(tmp_path: Path) -> None:

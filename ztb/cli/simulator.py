@@ -13,6 +13,7 @@ from ztb.cli.options import number, tape_file, whole
 from ztb.cli.result import Result
 from ztb.core.error import UsageError
 from ztb.host.clock import HostClock
+from ztb.simulator.coinbase.rules import CoinbaseRules
 from ztb.simulator.dialect import Address
 from ztb.simulator.gmo.rules import GmoRules
 from ztb.simulator.process import VENUES, SimulatorOptions, build, serve
@@ -32,6 +33,9 @@ accounts file:
   key = "490f983a-5fab-49b2-b789-9d1f130874d3"
   secret = "..."
   balances = { jpy = "1000000", btc = "1.0" }
+
+  at coinbase, the key's name and its public half instead of a secret:
+  public_key_pem = '''-----BEGIN PUBLIC KEY----- ... '''
 """
 
 
@@ -66,6 +70,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     add("--public-refusal", type=int, choices=(403, 429), default=403, help="status beyond that (default 403)")
     add("--private-limits", action=argparse.BooleanOptionalAction, default=True, help="documented limits per method")
     add("--order-too-new-ms", type=whole(0, 10**9), default=0, metavar="MS", help="refuse cancels of younger orders")
+    add(
+        "--alias-quote",
+        type=_currency,
+        default="",
+        metavar="CODE",
+        help="coinbase: another name of the product, USDC for BTC-USDC",
+    )
     add("--with-parent", action="store_true", help="end when standard input ends: for a parent that starts this")
     parser.set_defaults(handler=run)
 
@@ -110,6 +121,11 @@ def _options(args: argparse.Namespace) -> SimulatorOptions:
             order_too_new_ns=args.order_too_new_ms * 1_000_000,
         ),
         gmo=_gmo_rules(args),
+        coinbase=CoinbaseRules(
+            public_per_second=args.public_per_second,
+            private_limits=args.private_limits,
+            alias_quote=args.alias_quote,
+        ),
     )
 
 
@@ -121,6 +137,13 @@ def _gmo_rules(args: argparse.Namespace) -> GmoRules:
         order_too_new_ns=args.order_too_new_ms * 1_000_000,
     )
     return rules if args.private_limits else replace(rules, subscribe_interval_ns=0)
+
+
+def _currency(text: str) -> str:
+    """For argparse: a currency's code, or none."""
+    if text and not (text.isascii() and text.isalnum() and 2 <= len(text) <= 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is no currency: write a code such as USDC")
+    return text.upper()
 
 
 def listen_address(text: str) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from ztb.core.error import ConfigError, UsageError
+from ztb.host.key_pair import make_key_pair
 from ztb.host.secrets import Secret
 
 READY_LINE: Final = re.compile(r"http://(127\.0\.0\.1):(\d+)")
@@ -42,14 +43,22 @@ class ExchangeAccount:
     secret_file: Path
 
 
-def make_account(directory: Path, *, balances: dict[str, str]) -> ExchangeAccount:
-    """A new account: the exchange's accounts file, and key and secret for a trader, each with mode 0600."""
-    key, secret = secrets.token_hex(16), secrets.token_hex(32)
+def make_account(directory: Path, *, balances: dict[str, str], venue: str = "zaif") -> ExchangeAccount:
+    """A new account: the exchange's accounts file, and key and secret for a trader, each with mode 0600.
+
+    At Coinbase the secret is a private key, and the exchange is told the public half only.
+    """
     held = ", ".join(f"{currency} = {json.dumps(amount)}" for currency, amount in sorted(balances.items()))
+    if venue == "coinbase":
+        pair = make_key_pair()
+        key, secret, told = pair.name, pair.private_pem, f'public_key_pem = """\n{pair.public_pem}"""'
+    else:
+        key, secret = secrets.token_hex(16), secrets.token_hex(32)
+        told = f'secret = "{secret}"'
     account = ExchangeAccount(
         Secret(key), Secret(secret), directory / ACCOUNTS_NAME, directory / KEY_NAME, directory / SECRET_NAME
     )
-    text = f'[[account]]\nkey = "{key}"\nsecret = "{secret}"\nbalances = {{ {held} }}\n'
+    text = f'[[account]]\nkey = "{key}"\n{told}\nbalances = {{ {held} }}\n'
     for path, content in ((account.accounts_file, text), (account.key_file, key), (account.secret_file, secret)):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

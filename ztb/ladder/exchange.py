@@ -36,7 +36,9 @@ class Exchange:
         quote_balance = str(profile.sizing.capital * QUOTE_BALANCE_FACTOR)
         work = context.directory(WORK) / f"{name}-exchange"
         work.mkdir(mode=0o700, exist_ok=True)
-        self.account: ExchangeAccount = make_account(work, balances={base: BASE_BALANCE, quote: quote_balance})
+        self.account: ExchangeAccount = make_account(
+            work, balances={base: BASE_BALANCE, quote: quote_balance}, venue=profile.venue.name
+        )
         context.secrets += [self.account.key.reveal(), self.account.secret.reveal()]
         self.epoch_ns = time.time_ns()
         try:

@@ -185,7 +185,8 @@ def _own_exchange(
     name = time.strftime("exchange-%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.getpid()}"
     state_dir = make_private(make_private(options.state_dir) / name)
     base, quote = profile.venue.currencies
-    account = make_account(state_dir, balances={quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE})
+    balances = {quote: str(profile.sizing.capital), base: DEMO_BASE_BALANCE}
+    account = make_account(state_dir, balances=balances, venue=profile.venue.name)
     starting = launch_simulator(
         venue=profile.venue.name,
         tape=tape_path(loaded),
