@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -18,18 +18,10 @@ from tests.venues.contract import paper
 from tests.venues.contract.clock import CaseClock
 from tests.venues.contract.exchange import Setup, World, running
 from tests.venues.contract.kit import Kit
+from tests.venues.contract.ledger import Ledger
 from tests.venues.contract.truth import Truth, read_truth
 from ztb.core.command import GTC, Place
-from ztb.core.error import Rejected, Throttled, UnknownFate, Unreachable, VenueError
-from ztb.core.event import (
-    OrderAccepted,
-    OrderCancelled,
-    OrderEvent,
-    OrderExpired,
-    OrderFilled,
-    OrderNotPlaced,
-    OrderRejected,
-)
+from ztb.core.error import Rejected, Throttled, UnknownFate, Unreachable
 from ztb.core.instrument import BUY, SELL, Instrument
 from ztb.simulator.moods import Mood
 from ztb.venues.paper.venue import NO_KEYS
@@ -38,15 +30,15 @@ from ztb.venues.registry import addresses_at, open_paper, open_venue
 from ztb.venues.tracker import OrderTracker
 from ztb.venues.transport import Transport
 
-ENDS = (OrderCancelled, OrderExpired, OrderRejected, OrderNotPlaced)
 ROUNDS_MAX = 60
 EXCHANGE_S_MAX = 20.0
 
 
-class Bench:
+class Bench(Ledger):
     """What a case acts with, and the ledger of what was told."""
 
     def __init__(self, kit: Kit, world: World, clock: CaseClock, folder: Path, setup: Setup) -> None:
+        super().__init__()
         self.kit = kit
         self.world = world
         self.clock = clock
@@ -59,13 +51,6 @@ class Bench:
         self.account: Account
         self.instrument: Instrument
         self.tracker: OrderTracker
-        self.sent: dict[str, Place] = {}
-        self.errors: dict[str, VenueError] = {}
-        self.ends: dict[str, str] = {}
-        """How each order ended that did: the event's name without its ``Order``, or the error's."""
-        self.fills: dict[str, dict[str, OrderFilled]] = {}
-        self.venue_ids: dict[str, str] = {}
-        self.told_twice = 0
         self.heard = 0
         """News of the private stream, its comings and goings not counted."""
         self.is_over = False
@@ -100,20 +85,55 @@ class Bench:
 
     async def start(self) -> None:
         """As a trader does it: the instrument from the venue, the account, the newest fill, and the streams."""
+        await self._connect()
+        self.tracker = self._tracker(await self.account.newest_cursor(self.symbol))
+        await self._listen()
+
+    async def stop(self) -> None:
+        """The trader is gone, with its venue object and everything that it did not keep."""
+        await self._be_quiet()
+        await self.venue.close()
+        self._venues.remove(self.venue)
+
+    async def start_again(self) -> None:
+        """From what a journal keeps: orders with the fills that were booked, their ids, and the cursor."""
+        cursor = self.tracker.cursor
+        self.venue = self.open(self._folder)
+        await self._connect()
+        self.tracker = self._tracker(cursor)
+        for client_id, order in self.sent.items():
+            known = {trade_id: fill.lots for trade_id, fill in self.fills.get(client_id, {}).items()}
+            self.tracker.watch(order, known_fills=known, venue_id=self.venue_ids.get(client_id, ""))
+            if client_id in self.ends:
+                self.tracker.forget(client_id)
+            else:
+                self.tracker.note_venue_id(client_id, self.venue_ids.get(client_id, ""))
+        await self._listen()
+
+    async def _connect(self) -> None:
         self.instrument = await self.venue.market.instrument(self.symbol)
         instruments = {self.symbol: self.instrument}
         self.account = self.venue.account(self.keys(), instruments, directory=self._folder, at_wire=None)
-        feed = self.venue.account_feed(instruments)
-        cursor = await self.account.newest_cursor(self.symbol)
-        self.tracker = OrderTracker(self.account, self.instrument, self.clock, cursor=cursor)
+
+    def _tracker(self, cursor: str) -> OrderTracker:
+        return OrderTracker(self.account, self.instrument, self.clock, cursor=cursor)
+
+    async def _listen(self) -> None:
         if self.kit.is_paper:
             market = self.venue.market_feed(self.instrument)
-            self._listening.append(asyncio.create_task(_listen(market.events(), lambda _: None)))
+            self._listening.append(asyncio.create_task(_take_all(market.events(), lambda _: None)))
+        feed = self.venue.account_feed({self.symbol: self.instrument})
         if feed is not None:
-            self._listening.append(asyncio.create_task(_listen(feed.events(), self._news)))
+            self._listening.append(asyncio.create_task(_take_all(feed.events(), self._news)))
             # The streams stand before anything is ordered, as after a start that waited until it was ready.
             await self.until(lambda: self.tracker.is_stream_live, or_after_s=30)
         await self.clock.advance(1)
+
+    async def _be_quiet(self) -> None:
+        for task in self._listening:
+            task.cancel()
+        await asyncio.gather(*self._listening, return_exceptions=True)
+        self._listening.clear()
 
     async def account_with(self, instrument: Instrument) -> Account:
         """The same key, held by an adapter that believes something else of the instrument."""
@@ -123,9 +143,7 @@ class Bench:
         return venue.account(self.keys(), {self.symbol: instrument}, directory=folder, at_wire=None)
 
     async def close(self) -> None:
-        for task in self._listening:
-            task.cancel()
-        await asyncio.gather(*self._listening, return_exceptions=True)
+        await self._be_quiet()
         for venue in self._venues:
             await venue.close()
 
@@ -214,34 +232,6 @@ class Bench:
                         await self.cancel(client_id)
         raise AssertionError(f"orders are left: {self.working()}")
 
-    def book(self, events: Sequence[OrderEvent]) -> None:
-        """Into the ledger, as the core does it: a fill counts once, an end is an end."""
-        for event in events:
-            if isinstance(event, OrderFilled):
-                fills = self.fills.setdefault(event.client_id, {})
-                self.told_twice += event.trade_id in fills
-                fills.setdefault(event.trade_id, event)
-            elif isinstance(event, OrderAccepted):
-                self.venue_ids[event.client_id] = event.venue_id
-            elif isinstance(event, ENDS):
-                assert event.client_id not in self.ends, f"{event.client_id} ended twice"
-                self.ends[event.client_id] = type(event).__name__.removeprefix("Order")
-
-    def filled(self, client_id: str) -> int:
-        return sum(fill.lots for fill in self.fills.get(client_id, {}).values())
-
-    def levels(self, client_id: str) -> dict[int, int]:
-        """Lots filled by price."""
-        found = Counter[int]()
-        for fill in self.fills.get(client_id, {}).values():
-            found[fill.price] += fill.lots
-        return dict(found)
-
-    def working(self) -> dict[str, int]:
-        """Our orders that should work, with what remains of them."""
-        rest = {name: order.lots - self.filled(name) for name, order in self.sent.items() if name not in self.ends}
-        return {name: lots for name, lots in rest.items() if lots}
-
     def mood(
         self, name: str, *, ms: int = 0, count: int | None = None, probability: float = 1.0, of_orders: bool = True
     ) -> Mood:
@@ -254,9 +244,7 @@ class Bench:
 
     async def shut_down(self) -> None:
         """The exchange is gone for good, and what the streams told before is old."""
-        for task in self._listening:
-            task.cancel()
-        await asyncio.gather(*self._listening, return_exceptions=True)
+        await self._be_quiet()
         await self.world.server.stop()
         await self.clock.advance(70)
         self.is_over = True
@@ -347,7 +335,7 @@ class Bench:
 T = TypeVar("T")
 
 
-async def _listen(events: AsyncIterator[T], take: Callable[[T], None]) -> None:
+async def _take_all(events: AsyncIterator[T], take: Callable[[T], None]) -> None:
     async for event in events:
         take(event)
 

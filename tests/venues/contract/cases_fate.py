@@ -1,12 +1,12 @@
-"""C40–C54: bad days: answers that are lost, exchanges that are closed, clocks, tokens, keys and rates."""
+"""C40–C56: bad days: answers that are lost, exchanges that are closed, clocks, tokens, keys and rates."""
 
 from __future__ import annotations
 
 from tests.venues.contract.bench import Bench
 from tests.venues.contract.case import case, refused
-from tests.venues.contract.cases_orders import INSIDE
+from tests.venues.contract.cases_orders import INSIDE, prints_at_30
 from tests.venues.contract.exchange import Setup
-from tests.venues.contract.script import ASK, BID, Script
+from tests.venues.contract.script import ASK, BID
 from ztb.core.error import Rejected, Throttled, UnknownFate, Unreachable, VenueError
 from ztb.core.instrument import BUY
 
@@ -241,10 +241,6 @@ async def own_limit(bench: Bench) -> str:
     return "held back, nothing leaves"
 
 
-def prints_at_30(script: Script) -> None:
-    script.trade(30, INSIDE - 1, 4)
-
-
 @case(
     "C52",
     "an order that fills once more after its cancel was acknowledged",
@@ -293,3 +289,50 @@ async def unreachable(bench: Bench) -> str:
     assert bench.ends == {order.client_id: "Unreachable"}
     assert bench.world.account.orders == {}
     return "not sent"
+
+
+@case(
+    "C55",
+    "a trader that starts again, while a trade goes through the price of its order",
+    {
+        "papers": "the order ended with the session, what it filled before is kept",
+        "*": "the order works on, and its fill is read",
+    },
+    Setup(prints_at_30),
+)
+async def start_again(bench: Bench) -> str:
+    whole = await bench.place(BUY, 50, ASK)
+    order = await bench.place(BUY, 10, INSIDE)
+    await bench.settle()
+    assert bench.filled(whole) == bench.lots(50)
+    await bench.stop()
+    await bench.clock.to(40)
+    await bench.start_again()
+    for _ in range(30):
+        await bench.settle()
+        if order in bench.ends or bench.filled(order):
+            break
+        await bench.clock.advance(5)
+    if bench.kit.is_paper:
+        assert (bench.ends, bench.filled(order)) == ({order: "Cancelled"}, 0)
+        return "the order ended with the session, what it filled before is kept"
+    assert (bench.ends, bench.filled(order)) == ({}, bench.lots(4))
+    assert (await bench.tracker.reconcile(bench.working())).clean
+    return "the order works on, and its fill is read"
+
+
+@case(
+    "C56",
+    "an order that was accepted and fails a moment later",
+    {"coinbase": "rejected after all, nothing works", "*": "does not happen: what is accepted works"},
+)
+async def fails_later(bench: Bench) -> str:
+    bench.mood("failed_after_success", count=1)
+    order = await bench.place(BUY, 10, INSIDE)
+    await bench.settle()
+    if order not in bench.ends:
+        assert bench.working() == {order: bench.lots(10)}
+        return "does not happen: what is accepted works"
+    assert order not in bench.errors
+    assert bench.ends == {order: "Rejected"}
+    return "rejected after all, nothing works"

@@ -1,10 +1,10 @@
-"""C21–C31: what the account holds: balances, positions, fees, dust, histories, and other people's orders."""
+"""C21–C32: what the account holds: balances, positions, fees, dust, histories, and other people's orders."""
 
 from __future__ import annotations
 
 from tests.venues.contract.bench import Bench
 from tests.venues.contract.case import case
-from tests.venues.contract.cases_orders import INSIDE, refusal
+from tests.venues.contract.cases_orders import INSIDE, prints_at_30, refusal
 from tests.venues.contract.exchange import Setup
 from tests.venues.contract.script import ASK, BID, PIECES_MIN, Script
 from ztb.core.instrument import BUY, SELL
@@ -271,3 +271,26 @@ async def rights(bench: Bench) -> str:
         return "the venue does not tell"
     assert (told.read, told.trade, told.withdraw) == (True, True, False)
     return "it reads and trades, and cannot withdraw"
+
+
+@case(
+    "C32",
+    "an order of ours that the owner cancels by hand has ended, and what it filled before counts",
+    {"papers": "nobody else is in the account", "*": "4 of 10 filled, the rest cancelled"},
+    Setup(prints_at_30),
+)
+async def cancelled_by_hand(bench: Bench) -> str:
+    order = await bench.place(BUY, 10, INSIDE)
+    await bench.clock.to(31)
+    if bench.kit.is_paper:
+        return "nobody else is in the account"
+    [there] = (await bench.truth()).orders
+    bench.world.exchange.cancel(bench.world.account, int(there.order_id))
+    for _ in range(30):
+        await bench.settle()
+        if order in bench.ends:
+            break
+        await bench.clock.advance(5)
+    assert bench.ends == {order: "Cancelled"}
+    assert bench.filled(order) == bench.lots(4)
+    return "4 of 10 filled, the rest cancelled"
