@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from hypothesis import strategies as st
 
 from ztb.core.instrument import Instrument
 
@@ -72,3 +74,11 @@ def variant(name: str) -> bytes:
 def frame(name: str, **changes: object) -> bytes:
     """A recorded frame of a socket, with members replaced."""
     return json.dumps(SAMPLES["ws"][name] | changes).encode()
+
+
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+"""Anything that JSON can say."""

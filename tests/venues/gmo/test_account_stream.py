@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.venues.gmo.desk import KEY, SECRET, answer, refusal
-from tests.venues.gmo.samples import BOTH, LEVERAGE, SAMPLES, frame
+from tests.venues.gmo.samples import BOTH, JSON, LEVERAGE, SAMPLES, frame
 from tests.venues.gmo.sockets import Handler, Sockets, greeted, sockets
 from tests.venues.loopback import Answer, Request, hang, loopback, reply
 from ztb.core.error import Rejected, VenueError
@@ -147,6 +149,27 @@ def test_frame_that_cannot_be_is_refused(name: str, changes: dict[str, object]) 
     with pytest.raises(VenueError) as caught:
         news_of(frame(name, **changes), BOTH)
     assert caught.value.code == "undecodable"
+
+
+@given(price=st.integers(1, 10**9), lots=st.integers(1, 10**6), more=st.integers(0, 10**6), fee=st.integers())
+def test_amounts_come_back_as_they_were_written(price: int, lots: int, more: int, fee: int) -> None:
+    sizes = LEVERAGE.sizes
+    body = frame(
+        "executionEvents",
+        executionPrice=LEVERAGE.prices.text(price), executionSize=sizes.text(lots), fee=str(fee % 10**12),
+        orderSize=sizes.text(lots + more), orderExecutedSize=sizes.text(lots),
+    )  # fmt: skip
+    fill, *reports = news_of(body, BOTH)
+    assert isinstance(fill, VenueFill)
+    assert (fill.price, fill.lots, fill.fee) == (price, lots, Decimal(fee % 10**12))
+    assert len(reports) == (more == 0)
+
+
+@settings(max_examples=100)
+@given(name=st.sampled_from(sorted(REQUIRED)), member=st.sampled_from(sorted(ORDER_MEMBERS)), value=JSON)
+def test_no_value_raises_anything_but_a_venue_error(name: str, member: str, value: object) -> None:
+    with suppress(VenueError):
+        news_of(frame(name, **{member: value}), BOTH)
 
 
 class Tokens:

@@ -629,6 +629,33 @@ def test_private_stream_that_drops_comes_back_with_a_new_token() -> None:
     asyncio.run(run())
 
 
+def test_streams_stay_away_during_maintenance_and_come_back_after_it() -> None:
+    async def run() -> None:
+        async with trading() as trader, aclosing(trader.feed().events()) as news:
+            trader.moods.switch_on(Mood("maintenance"))
+            # With turns of its own: the venue sets no limit here.
+            turns = Turns(clock=trader.clock)
+            market = GmoFeed(
+                trader.at.stream, trader.instrument, clock=trader.clock, jitter=lambda: 0.5, turns=turns
+            )  # fmt: skip
+            async with aclosing(market.events()) as events, asyncio.timeout(30):
+                away = await anext(events)
+                assert isinstance(away, Feed)
+                assert not away.connected
+                assert "503" in away.text
+                lost = await anext(news)
+                assert isinstance(lost, StreamState)
+                assert not lost.connected
+                assert "maintenance" in lost.text.lower()
+                trader.moods.switch_off("all")
+                back = await anext(events)
+                assert isinstance(back, Feed)
+                assert back.connected
+                assert await anext(news) == StreamState(True)
+
+    asyncio.run(run())
+
+
 def test_token_is_kept_alive_far_beyond_its_life() -> None:
     async def run() -> None:
         short = GmoRules(public_per_second=0, subscribe_interval_ns=0, token_ns=20 * 1_000_000_000)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.venues.gmo.samples import (
     BOTH,
+    JSON,
     LEVERAGE,
     SAMPLES,
     SPOT,
@@ -563,13 +564,6 @@ def test_prices_and_sizes_come_back_as_they_went(steps: int) -> None:
 def test_fee_keeps_every_digit(fee: Decimal) -> None:
     [fill] = _fills(_one("latestExecutions", symbol="BTC", fee=f"{fee:f}"), SPOT)
     assert fill.fee == fee
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 @settings(max_examples=60)

@@ -103,6 +103,7 @@ def _level(price: object = "13690000", size: object = "0.1") -> dict[str, object
         ("orderbooks", {"asks": [_level("13690001"), _level("13690000")]}),
         ("orderbooks", {"asks": [_level(), _level()]}),
         ("orderbooks", {"bids": [_level("13688000"), _level("13689000")]}),
+        ("orderbooks", {"bids": [_level("13689000"), _level("13689000")]}),
         ("orderbooks", {"bids": [_level("13690000")]}),
         ("orderbooks", {"bids": [_level("0")]}),
         ("orderbooks", {"bids": [_level("-5")]}),
