@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 @final
@@ -159,13 +159,14 @@ class OrderFilled(Struct, gc=False):
 
 
 @final
-class OrderRejected(Struct, gc=False):
+class OrderRejected(Struct, gc=False, omit_defaults=True):
     """Nothing is working at the venue: it said no. ``held_back``: it was not asked (a closed gate, a limit of ours)."""
 
     ts_ns: int
     client_id: str
     code: str
-    text: str = ""
+    text: str = field(default_factory=str)
+    """Made by a factory, so that it is written even when empty: as in journals from before ``held_back``."""
     held_back: bool = False
 
 
