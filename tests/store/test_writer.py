@@ -15,6 +15,7 @@ import uvloop
 from tests.store.faulty_vfs import Disk, faulty_disk
 from tests.store.samples import NOW_NS, content, filled_journal, open_journal, plain_records
 from ztb.core.error import InvariantBroken, StoreError
+from ztb.store import limits
 from ztb.store.checkpoint import CheckpointStore
 from ztb.store.journal import Journal
 from ztb.store.limits import BODY_BYTES_MAX
@@ -66,6 +67,82 @@ def test_durable_returns_after_the_commit(tmp_path: Path, run: Runner) -> None:
             assert durable_now(tmp_path / "journal.db") == plain_records(writer.committed_seq)
         await writer.close()
         assert journal.head.seq == 300
+        journal.close()
+
+    run(work())
+
+
+async def written(writer: JournalWriter, seq: int) -> None:
+    """Until it is, although nobody asked for it."""
+    for _ in range(60_000):
+        if writer.committed_seq >= seq:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError(f"record {seq} was never written")
+
+
+class CountedJournal:
+    """Counts the commits of a journal: each is one fsync."""
+
+    def __init__(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.commits = 0
+        commit = journal.commit
+
+        def counted() -> object:
+            self.commits += 1
+            return commit()
+
+        monkeypatch.setattr(journal, "commit", counted)
+
+
+def test_what_is_appended_before_somebody_waits_shares_one_fsync(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The gathering alone would last for an hour: whoever waits, or closes, does not wait for it.
+    monkeypatch.setattr(limits, "GATHER_S", 3600.0)
+
+    async def work() -> None:
+        journal = open_journal(tmp_path)
+        counted = CountedJournal(journal, monkeypatch)
+        writer = JournalWriter(journal, on_failure=never)
+        for turn in range(3):
+            for record in plain_records(5, 1 + turn * 5):
+                writer.append(*record)
+                await asyncio.sleep(0.01)  # time enough for a thread that was woken at each
+            assert writer.committed_seq == turn * 5
+            await writer.durable()
+            assert (writer.committed_seq, counted.commits) == (turn * 5 + 5, turn + 1)
+        writer.append(*plain_records(1, 16)[0])
+        await writer.close()
+        journal.close()
+        assert durable_now(tmp_path / "journal.db") == plain_records(16)
+
+    run(work())
+
+
+def test_what_nobody_waits_for_is_written_soon(tmp_path: Path, run: Runner) -> None:
+    async def work() -> None:
+        journal = open_journal(tmp_path)
+        writer = JournalWriter(journal, on_failure=never)
+        for number in range(3):
+            writer.append(*plain_records(1, 1 + number)[0])
+            await written(writer, 1 + number)
+        await writer.close()
+        journal.close()
+
+    run(work())
+
+
+def test_a_flood_is_not_gathered_for_long(tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "GATHER_S", 3600.0)
+
+    async def work() -> None:
+        journal = open_journal(tmp_path)
+        writer = JournalWriter(journal, on_failure=never)
+        for record in plain_records(limits.GATHER_RECORDS_MAX):
+            writer.append(*record)
+        await written(writer, limits.GATHER_RECORDS_MAX)
+        await writer.close()
         journal.close()
 
     run(work())

@@ -16,6 +16,10 @@ PENDING_RECORDS_MAX: Final = 65_536
 PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
 """Appended and not yet committed."""
 
+GATHER_S: Final = 0.005
+"""So long a record that nobody waits for may wait for others, so that they share one fsync."""
+GATHER_RECORDS_MAX: Final = 1_024
+
 INSERT_ROWS_MAX: Final = 64
 """Rows of one INSERT. SQLite gives up the interpreter's lock at every statement, and a busy main thread takes up to
 5 ms to hand it back: with one row a statement a group of 256 took 130 ms beside a busy loop, with 64 rows 11 ms."""

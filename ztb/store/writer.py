@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ztb.core.error import StoreError
+from ztb.store import limits
 from ztb.store.checkpoint import CheckpointStore, encode_snapshot
 from ztb.store.database import store_error
 from ztb.store.journal import Journal
@@ -43,6 +44,7 @@ class JournalWriter:
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._failure: StoreError | None = journal.failure
         self._announced = False
+        self._is_wake_planned = False
         self._appended_seq = self._committed_seq = journal.head.seq
         # Shared with the thread, only under the condition's lock:
         self._condition = threading.Condition()
@@ -50,6 +52,7 @@ class JournalWriter:
         self._queue_bytes = 0
         self._checkpoint: tuple[int, int, bytes] | None = None
         self._closing = False
+        self._is_due = False
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
@@ -78,7 +81,11 @@ class JournalWriter:
                 self._queue.append((ts_ns, kind, body))
                 self._queue_bytes += size
                 self._appended_seq += 1
-                self._condition.notify()
+                if not self._is_wake_planned:
+                    self._is_wake_planned = True
+                    self._loop.call_later(limits.GATHER_S, self._gathered)
+                if len(self._queue) == limits.GATHER_RECORDS_MAX:
+                    self._wake()
                 return self._appended_seq
             waiting = len(self._queue)
         if size > BODY_BYTES_MAX:
@@ -92,6 +99,7 @@ class JournalWriter:
         target = self._appended_seq
         if self._committed_seq >= target:
             return
+        self._wake()
         if len(self._waiters) >= WAITERS_MAX:
             raise self._fail(StoreError(f"{len(self._waiters)} calls wait for the journal, more are not allowed"))
         waiter: asyncio.Future[None] = self._loop.create_future()
@@ -130,6 +138,20 @@ class JournalWriter:
             raise StoreError("the journal is closed")
 
     # In the loop:
+
+    def _gathered(self) -> None:
+        self._is_wake_planned = False
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the thread take what is queued. Somebody waits for it, or it has gathered for long enough.
+
+        Woken at each record the thread would begin with the first, and the order that follows would wait for a
+        second fsync; woken for what follows the order, it would take turns with the request that is being made.
+        """
+        with self._condition:
+            self._is_due = True
+            self._condition.notify()
 
     def _fail(self, error: StoreError) -> StoreError:
         if self._failure is None:
@@ -175,8 +197,9 @@ class JournalWriter:
     def _write_group(self) -> bool:
         """Sleep until there is work, do all of it; False when closing and done."""
         with self._condition:
-            while not self._queue and self._checkpoint is None and not self._closing:
+            while not (self._queue and self._is_due) and self._checkpoint is None and not self._closing:
                 self._condition.wait()
+            self._is_due = False
             group, self._queue, self._queue_bytes = self._queue, [], 0
             checkpoint, self._checkpoint = self._checkpoint, None
         if not group and checkpoint is None:
