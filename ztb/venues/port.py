@@ -321,8 +321,11 @@ class Account(Protocol):
         ...
 
 
-class Venue(Protocol):
-    """One exchange as a process reaches it. Owns its sockets and its rate limits; ``close`` lets go of both."""
+class PublicSide(Protocol):
+    """The public half of a venue: what anybody may see, and no way to an account.
+
+    Each venue's ``public`` module makes one without loading anything that knows keys.
+    """
 
     @property
     def name(self) -> str:
@@ -343,6 +346,18 @@ class Venue(Protocol):
         """The public stream of one instrument."""
         ...
 
+    def head_room(self) -> tuple[HeadRoom, ...]:
+        """Every rate limit, for people."""
+        ...
+
+    async def close(self) -> None:
+        """Close every socket; another process may use the key again."""
+        ...
+
+
+class Venue(PublicSide, Protocol):
+    """One exchange as a process reaches it. Owns its sockets and its rate limits; ``close`` lets go of both."""
+
     def account(
         self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
     ) -> Account:
@@ -351,12 +366,4 @@ class Venue(Protocol):
 
     def account_feed(self, instruments: Mapping[str, Instrument]) -> AccountFeed | None:
         """The private stream of the account made before; None where the venue has none."""
-        ...
-
-    def head_room(self) -> tuple[HeadRoom, ...]:
-        """Every rate limit, for people."""
-        ...
-
-    async def close(self) -> None:
-        """Close every socket; another process may use the key again."""
         ...

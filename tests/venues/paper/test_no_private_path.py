@@ -19,9 +19,8 @@ from tests.venues.scripted_clock import ScriptedClock
 from ztb.core.error import InvariantBroken
 from ztb.venues.clock import Clock
 from ztb.venues.paper.account import PaperAccount
-from ztb.venues.paper.public import PublicSide
 from ztb.venues.paper.venue import NO_KEYS, PaperVenue
-from ztb.venues.port import ApiKeys, Market, MarketFeed
+from ztb.venues.port import ApiKeys, Market, MarketFeed, PublicSide
 from ztb.venues.registry import VENUE_NAMES
 
 ROOT = Path(ztb.__file__).parent.parent

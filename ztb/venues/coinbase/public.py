@@ -16,7 +16,7 @@ from ztb.venues.transport import Transport
 
 
 class CoinbasePublicSide:
-    """``paper.public.PublicSide`` of Coinbase."""
+    """``port.PublicSide`` of Coinbase."""
 
     name: Final = "coinbase"
     capabilities: Final[Capabilities] = rules.CAPABILITIES

@@ -16,7 +16,7 @@ from ztb.venues.transport import Transport
 
 
 class GmoPublicSide:
-    """``paper.public.PublicSide`` of GMO Coin."""
+    """``port.PublicSide`` of GMO Coin."""
 
     name: Final = "gmo"
     capabilities: Final[Capabilities] = rules.CAPABILITIES

@@ -22,10 +22,9 @@ from ztb.venues.paper.account_stream import PaperAccountFeed
 from ztb.venues.paper.book import PaperBook
 from ztb.venues.paper.exchange import PaperExchange
 from ztb.venues.paper.fills_file import FillsFile
-from ztb.venues.paper.public import PublicSide
 from ztb.venues.paper.stream import PaperFeed
 from ztb.venues.paper.wallet import Wallet
-from ztb.venues.port import ApiKeys, AtWire, Capabilities, HeadRoom, Market, MarketNews
+from ztb.venues.port import ApiKeys, AtWire, Capabilities, HeadRoom, Market, MarketNews, PublicSide
 
 NO_KEYS: Final = ApiKeys("", "")
 """What a paper account is made with."""
