@@ -31,7 +31,7 @@ from ztb.venues import limits
 from ztb.venues.coinbase import rules
 from ztb.venues.coinbase.account import CoinbaseAccount
 from ztb.venues.coinbase.venue import CoinbaseVenue
-from ztb.venues.port import Account, Addresses, ApiKeys, OrderStatus, Placed, Rights, Venue
+from ztb.venues.port import Account, Addresses, ApiKeys, OrderStatus, Placed, Rights, Terms, Venue
 from ztb.venues.registry import open_venue
 
 
@@ -675,7 +675,7 @@ def a_venue(url: str = "http://127.0.0.1:9", *, fee_currency: str = "") -> Venue
         Addresses(rest=url, stream="ws://127.0.0.1:9/", account_stream="ws://127.0.0.1:9/"),
         clock=ScriptedClock(),
         jitter=lambda: 0.5,
-        fee_currency=fee_currency,
+        terms=Terms(fee_currency),
     )
 
 
