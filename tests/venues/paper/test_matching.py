@@ -11,7 +11,7 @@ import pytest
 from tests.venues.paper.desk import NOW_NS, SECOND_NS, Desk
 from ztb.core.command import FOK, GTC, IOC, MARKET, POST_ONLY
 from ztb.core.error import InvariantBroken, Rejected
-from ztb.core.event import Quote
+from ztb.core.event import Quote, Trade
 from ztb.core.instrument import BUY, SELL
 from ztb.venues.port import OrderReport, OrderStatus, VenueFill
 
@@ -159,6 +159,14 @@ def test_a_trade_that_happened_before_the_order_does_not_fill_it(desk: Desk) -> 
     desk.place(BUY, 10, 100)
     assert desk.print(95, 10, side=SELL, venue_ns=NOW_NS - SECOND_NS) == []
     assert len(desk.print(95, 10, side=SELL, venue_ns=NOW_NS)) == 1
+
+
+def test_a_trade_that_is_told_twice_happened_once(desk: Desk) -> None:
+    desk.place(BUY, 10, 100)
+    for trade_id, lots in (("7", 3), ("7", 0), ("8", 3), ("", 3), ("", 1)):
+        before = len(desk.exchange.fills)
+        desk.exchange.traded(Trade(desk.now_ns, "btc_jpy", 99, 3, SELL, 0, trade_id))
+        assert sum(fill.lots for fill in desk.exchange.fills[before:]) == lots
 
 
 def test_an_account_does_not_trade_with_itself(desk: Desk) -> None:

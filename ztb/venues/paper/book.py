@@ -15,7 +15,7 @@ from typing import Final
 from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import BUY, SELL
 from ztb.venues.paper.order import AHEAD_UNKNOWN, PaperOrder
-from ztb.venues.paper.rules import TRADE_AGE_NS_MAX
+from ztb.venues.paper.rules import TRADE_AGE_NS_MAX, TRADES_KNOWN_MAX
 
 Levels = Iterable[tuple[int, int]]
 
@@ -111,6 +111,8 @@ class PaperBook:
         self.ts_ns = 0
         self.last_price = 0
         self._has_depth = False
+        self._trades: dict[str, None] = {}
+        """Ids of the newest trades, oldest first: one that a stream tells twice has happened once."""
 
     def lost(self) -> None:
         """The stream is gone; changes mean nothing until the next snapshot."""
@@ -160,6 +162,12 @@ class PaperBook:
 
     def traded(self, trade: Trade) -> Iterator[tuple[PaperOrder, int]]:
         """Fills of our resting orders by one trade of the market; at most its lots in all."""
+        if trade.trade_id in self._trades:
+            return
+        if trade.trade_id:
+            self._trades[trade.trade_id] = None
+            if len(self._trades) > TRADES_KNOWN_MAX:
+                del self._trades[next(iter(self._trades))]
         self.last_price = trade.price
         self.ts_ns = max(self.ts_ns, trade.ts_ns)
         # Our two sides never cross, so that a trade can reach only one of them.

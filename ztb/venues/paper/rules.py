@@ -40,6 +40,8 @@ FILLS_MAX: Final = 200_000
 NEWS_MAX: Final = 10_000
 """Account news that wait for a reader; who falls behind is told to read everything."""
 CANCEL_MANY: Final = 100
+TRADES_KNOWN_MAX: Final = 10_000
+"""Ids of trades by which one that is told twice is known."""
 BOOK_AGE_NS_MAX: Final = 60_000_000_000
 """A book that nobody has spoken of for so long is read again before an order meets it."""
 TRADE_AGE_NS_MAX: Final = 1_000_000_000
