@@ -37,7 +37,7 @@ class Exchange:
         venue: str = "zaif",
     ) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.account: ExchangeAccount = make_account(directory, balances=BALANCES)
+        self.account: ExchangeAccount = make_account(directory, balances=BALANCES, venue=venue)
         self.time_scale = time_scale
         self.epoch_ns = time.time_ns()
         self._log = (directory / "simulator.log").open("ab")
