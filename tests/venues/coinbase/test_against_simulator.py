@@ -541,7 +541,7 @@ def test_stream_tells_every_trade_of_the_market_once_and_ends_with_its_book(mood
             depth(0, [("68900.00", "1.5"), ("68890.00", "2")], [("68901.00", "0.5")]),
             *moving_market(90, seed=7),
         ]
-        async with trading(market, scale=15.0) as trader:
+        async with trading(market, scale=40.0) as trader:
             feed = CoinbaseFeed(
                 trader.world.stream_url, BTC_USD, clock=trader.clock, jitter=random.Random(1).random,
                 public=trader.public, silence_s_max=8.0,

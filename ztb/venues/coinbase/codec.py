@@ -204,6 +204,14 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
         raise undecodable(what, error) from None
 
 
+def attempted(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T | None:
+    """The typed value of ``body``, or None where it is something else."""
+    try:
+        return decoded(decoder, body, what)
+    except VenueError:
+        return None
+
+
 def answer(decoder: msgspec.json.Decoder[T], status: int, body: bytes, what: str) -> T:
     """The value of an answer; a refusal, whichever its status and envelope, is raised as the rules class it."""
     if status == 200:
@@ -218,17 +226,13 @@ def answer(decoder: msgspec.json.Decoder[T], status: int, body: bytes, what: str
 
 def _refusal(status: int, body: bytes, what: str) -> VenueError | None:
     """The venue's error in one of its two envelopes; None when the body is neither."""
-    try:
-        row = decoded(_ERROR, body, what)
-    except VenueError:
-        pass
-    else:
+    row = attempted(_ERROR, body, what)
+    if row is not None:
         return rules.error_of(what, status=status, code=row.error, text=row.message or row.error_details)
-    try:
-        rows = decoded(_GATEWAY_ERRORS, body, what).errors
-    except VenueError:
+    rows = attempted(_GATEWAY_ERRORS, body, what)
+    if rows is None or not rows.errors:
         return None
-    return rules.error_of(what, status=status, code=rows[0].id, text=rows[0].message) if rows else None
+    return rules.error_of(what, status=status, code=rows.errors[0].id, text=rows.errors[0].message)
 
 
 def number(text: str, what: str, *, may_be_negative: bool = False) -> Decimal:

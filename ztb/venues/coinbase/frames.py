@@ -111,13 +111,10 @@ def frame_of(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
     try:
         return codec.decoded(decoder, body, what)
     except VenueError:
-        try:
-            told = codec.decoded(_ERROR, body, what)
-        except VenueError:
-            pass
-        else:
-            raise StreamBroken(f"the venue says: {told.message[:100]}") from None
-        raise
+        told = codec.attempted(_ERROR, body, what)
+        if told is None:
+            raise
+        raise StreamBroken(f"the venue says: {told.message[:100]}") from None
 
 
 class Numbers:
