@@ -46,6 +46,7 @@ LOOK_UP_EVERY_NS: Final = 5_000_000_000
 """An order of unknown fate is not looked up more often, however often it is said to be unknown."""
 
 _NOTHING: Final[tuple[Command, ...]] = ()
+_REJECT: Final = Trigger.REJECT
 
 
 def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[Command]:
@@ -55,7 +56,7 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
         return _without_order(state, event, now_ns)
     commands: Sequence[Command] = _NOTHING
     trigger = SIMPLE_TRIGGERS.get(type(event))
-    if state.rejections or trigger is Trigger.REJECT:
+    if state.rejections or trigger is _REJECT:
         count_rejection(state.rejections, order, event, now_ns)
     if trigger is not None:
         was_unknown = order.state is OrderState.UNKNOWN
