@@ -94,8 +94,8 @@ class SignedCalls:
 
     @asynccontextmanager
     async def _turn(self, limit: str, *, urgent: bool) -> AsyncIterator[None]:
-        """A place in both windows, that of the hour and that of the purpose."""
-        await self._limiter.acquire("hour", urgent=urgent, wait_s_max=self._rate_rules[limit].wait_s_max)
+        """A place in both windows, that of all calls and that of the purpose."""
+        await self._limiter.acquire("all", urgent=urgent, wait_s_max=self._rate_rules[limit].wait_s_max)
         try:
             async with self._limiter.slot(limit, urgent=urgent):
                 try:
@@ -108,4 +108,4 @@ class SignedCalls:
                     )
                     raise
         finally:
-            self._limiter.release("hour")
+            self._limiter.release("all")
