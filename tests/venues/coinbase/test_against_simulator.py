@@ -476,18 +476,56 @@ def moving_market(seconds: int, *, seed: int) -> list[MarketEvent]:
     return events
 
 
-def test_hostile_days() -> None:
+@asynccontextmanager
+async def following(trader: Trader, has_stream: bool) -> AsyncIterator[None]:
+    """With the private stream, whose reports go to the tracker as they come."""
+    if not has_stream:
+        yield
+        return
+    feed = CoinbaseAccountFeed(
+        trader.world.stream_url,
+        {"BTC-USD": BTC_USD},
+        calls=trader.calls,
+        lots_of=trader.account.lots_of,
+        clock=trader.clock,
+        jitter=random.Random(3).random,
+    )
+    heard = 0
+
+    async def listen() -> None:
+        nonlocal heard
+        async with aclosing(feed.events()) as events:
+            async for event in events:
+                heard += isinstance(event, OrderReport)
+                trader.book(trader.tracker.take(event))
+
+    listening = asyncio.ensure_future(listen())
+    try:
+        yield
+        assert heard > 0
+        assert not listening.done()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+@pytest.mark.parametrize("has_stream", [False, True])
+def test_hostile_days(has_stream: bool) -> None:
     """Moods at once; nothing is sent twice, nothing stays unknown, and the two books agree."""
 
     async def run() -> None:
-        async with trading(moving_market(1_200, seed=11), scale=200.0) as trader:
+        async with trading(moving_market(1_200, seed=11), scale=200.0) as trader, following(trader, has_stream):
             moving = frozenset({"create_order", "batch_cancel"})
             for name in ("accept_then_502", "accept_then_reset"):
                 trader.world.moods.switch_on(Mood(name, probability=0.08, methods=moving))
             trader.world.moods.switch_on(Mood("accept_then_hang", probability=0.01, methods=moving))
             trader.world.moods.switch_on(Mood("html_instead_of_json", probability=0.02))
-            for name in ("reject_busy", "reordered_maps", "reordered_events", "failed_after_success", "tiny_fills"):
+            for name in (
+                "reject_busy", "reordered_maps", "reordered_events", "failed_after_success", "tiny_fills",
+                "duplicate_events", "skip_sequence", "garbage_frames", "missing_client_id",
+            ):  # fmt: skip
                 trader.world.moods.switch_on(Mood(name, probability=0.05))
+            trader.world.moods.switch_on(Mood("stream_drop", probability=0.002))
             chance = random.Random(13)
             for _ in range(120):
                 client_id = await trader.place(
