@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -102,6 +103,10 @@ def test_refusals_of_a_bad_mood_change_nothing() -> None:
         assert [call.result for call in world.record.calls] == [
             "ORDER_ENTRY_DISABLED", "rate_limit_exceeded", "rate_limit_exceeded",
         ]  # fmt: skip
+        # What they asked for is written down all the same.
+        assert {call.params["client_order_id"] for call in world.record.calls} == {"mine"}
+        told = json.loads(world.record.calls[1].params["order_configuration"])
+        assert told == ORDER["order_configuration"]
         assert (await client.post("/orders", ORDER))["success"] is True
 
     play(scenario)

@@ -60,7 +60,6 @@ class Orders:
     def create(self, account: Account, body: bytes, call: Call) -> dict[str, Any]:
         """Place an order, once for each ``client_order_id``: asked again, the first one is told."""
         wanted = _decoded(body, _NewOrder)
-        call.params = _params(wanted)
         if not 0 < len(wanted.client_order_id) <= CLIENT_ID_LENGTH_MAX:
             raise errors.invalid("client_order_id is required")
         known = account.by_client_id.get(wanted.client_order_id)
@@ -78,7 +77,6 @@ class Orders:
     def cancel(self, account: Account, body: bytes, call: Call) -> dict[str, Any]:
         """Take orders off the book; each has its own outcome."""
         wanted = _decoded(body, _Cancels)
-        call.params = {"order_ids": ",".join(wanted.order_ids)}
         if not wanted.order_ids:
             raise errors.invalid("order_ids is empty")
         if len(wanted.order_ids) > CANCELS_MAX:
@@ -88,7 +86,6 @@ class Orders:
     def edit(self, account: Account, body: bytes, call: Call) -> dict[str, Any]:
         """Give a working order another price. Another size is refused: this exchange does not split queues."""
         wanted = _decoded(body, _Edit)
-        call.params = msgspec.to_builtins(wanted)
         order = account.orders.get(id_number("order", wanted.order_id))
         try:
             self._edit(account, order, wanted)
@@ -239,14 +236,3 @@ def _decoded(body: bytes, shape: type[T]) -> T:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.invalid(f"the body is not understood: {error}") from None
-
-
-def _params(wanted: _NewOrder) -> dict[str, str]:
-    """For the book of record."""
-    configuration = msgspec.json.encode(wanted.order_configuration).decode()
-    return {
-        "client_order_id": wanted.client_order_id,
-        "product_id": wanted.product_id,
-        "side": wanted.side,
-        "order_configuration": configuration,
-    }

@@ -155,8 +155,9 @@ class Rest:
         """The call's line in the book of record; calls that cannot move money get one that nobody keeps."""
         if route.name not in MOVING:
             return Call(0, request.received_ns, account.key, route.name, "", {})
+        params = _members(request.body)
         return self._record.add(
-            received_ns=request.received_ns, key=account.key, method=route.name, nonce="", params={}
+            received_ns=request.received_ns, key=account.key, method=route.name, nonce="", params=params
         )  # fmt: skip
 
     def _limit(self, account: Account) -> tuple[str, Window] | None:
@@ -213,6 +214,18 @@ class Rest:
         if not isinstance(value, dict):
             return value
         return {name: self._reordered(member) for name, member in self._moods.shuffled(list(value.items()))}
+
+
+def _members(body: bytes) -> dict[str, str]:
+    """What the body says, for the book of record; members that are no texts as JSON."""
+    try:
+        members = msgspec.json.decode(body, type=dict[str, Any])
+        return {
+            name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            for name, value in members.items()
+        }
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
 
 
 def _handlers(parts: Parts) -> Mapping[str, Handler]:
