@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.core.scene import T0
@@ -15,7 +17,7 @@ from ztb.core.error import StoreError, VenueError
 from ztb.core.instrument import BUY
 from ztb.core.order import Order
 from ztb.service import leaving as leaving_module
-from ztb.service.leaving import close_writer
+from ztb.service.leaving import DIRECT_CANCEL, close_writer
 
 
 def test_a_disk_that_hangs_is_given_up_and_that_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +71,29 @@ def test_one_order_that_cannot_be_taken_back_does_not_keep_the_others(tmp_path: 
             await made.way_out.go()
             assert made.account.cancelled == ["v1", "v2"]
             assert made.setting.facts.phase == "stopped"
+
+    asyncio.run(run())
+
+
+def test_orders_without_a_tag_are_taken_back_by_the_name_that_we_were_told_and_no_others(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with parts(tmp_path) as made:
+            for name, venue_id in (("ztb-1", "v1"), ("ztb-2", "v2"), ("ztb-3", "v3")):
+                order = Order(name, SYMBOL, BUY, 10, 1_000, False, T0, 1)
+                made.trader.state.add_order(order)
+                made.tracker.watch(order, venue_id=venue_id)
+            made.account.able = replace(made.account.able, client_order_id=False, cancel_many=10)
+            made.account.on_cancel_all = lambda venue_ids: frozenset(venue_ids) - {"v3"}
+            made.account.open = [shown("", venue_id=venue_id) for venue_id in ("v1", "v2", "v3", "the owner's")]
+            made.supervisor.fail(ValueError("broken"))
+            made.trader.loop.has_failed = True
+            await made.way_out.go()
+            assert made.account.cancelled_together == [("v1", "v2", "v3")]
+            assert made.account.cancelled == ["v3"]
+            told = [msgspec.json.decode(record.body) for record in await made.on_disk(DIRECT_CANCEL)]
+            assert {row["client_id"]: row["venue_id"] for row in told} == {
+                "ztb-1": "v1", "ztb-2": "v2", "ztb-3": "v3"
+            }  # fmt: skip
 
     asyncio.run(run())
 
