@@ -67,5 +67,5 @@ def id_number(kind: str, text: str) -> int:
 
 
 def name_id(*words: str) -> str:
-    """A UUID that follows from a name alone: of a user, a portfolio, a wallet."""
-    return str(uuid.uuid5(_NAMESPACE, "/".join(words)))
+    """A UUID that follows from a name alone: of a user, a portfolio, a wallet. No name has a line end in it."""
+    return str(uuid.uuid5(_NAMESPACE, "\n".join(words)))
