@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from ztb.core.command import Place
 from ztb.core.event import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderNotPlaced
 from ztb.core.instrument import BUY, SELL
 from ztb.venues import limits
-from ztb.venues.port import OpenOrder, VenueFill
+from ztb.venues.port import OpenOrder, OrderReport, OrderStatus, VenueFill
+from ztb.venues.roster import Roster
 from ztb.venues.verdict import Patience
 from ztb.venues.watch import Watch
 
@@ -347,3 +349,74 @@ def test_venue_that_shows_fills_late_never_makes_us_lose_or_double_one(
                 ended += 1
     assert sum(told.values()) == sum(parts)
     assert ended == int(is_cancelled)
+
+
+def test_two_orders_at_the_venue_that_are_one_of_ours_are_said() -> None:
+    """What must never happen (F-01); whoever did it, the operator has to know."""
+    looks = Looks(place())
+    looks.look([working(venue_id="7"), working(venue_id="8")], [])
+    assert looks.watch.contradictions == ["7 and 8 at the venue are both ztb-a"]
+
+
+def test_one_name_at_the_venue_for_two_orders_of_ours_is_said() -> None:
+    looks = Looks(place("ztb-a"), place("ztb-b"))
+    looks.watch.note("ztb-a", venue_id="7")
+    looks.watch.note("ztb-b", venue_id="7")
+    assert looks.watch.contradictions == ["order ztb-b is new and 7 at the venue"]
+    looks.watch.note("ztb-a", venue_id="9")
+    assert looks.watch.contradictions[1:] == ["order ztb-a is 7 and 9 at the venue"]
+    assert looks.watch.whose("", "7") == "ztb-a"
+
+
+def test_a_report_of_another_shape_is_said_and_changes_nothing() -> None:
+    looks = Looks(place())
+    looks.watch.note("ztb-a", venue_id="7")
+    other = OrderReport("7", "ztb-a", "btc_jpy", BUY, 100, 9, 9, OrderStatus.FILLED, 0)
+    assert looks.watch.see_report(other, 0) == []
+    assert looks.watch.contradictions == ["order ztb-a is at the venue with another side or size"]
+    assert looks.watch.live["ztb-a"].ended_as is None
+
+
+def test_an_ended_order_of_which_the_venue_tells_more_is_read_again_until_it_fits() -> None:
+    looks = Looks()
+    watch = looks.watch
+    watch.add(place(), "100", {}, venue_id="7")
+    watch.note("ztb-a", is_cancelled=True)
+    assert names(looks.look([], [])) == ["OrderCancelled"]
+    later_ns = (limits.ENDED_RECHECK_S + 100) * SECOND
+    assert watch.read_from("300", later_ns) == "300"
+    watch.see_report(OrderReport("7", "", "btc_jpy", BUY, 100, 10, 4, OrderStatus.CANCELLED, 0), 0)
+    assert watch.read_from("300", later_ns) == "100"
+    assert "4 lots that the venue says were filled are not among its fills" in watch.contradictions[0]
+    assert names(looks.look([], [fill("101", "")], seconds=0)) == []
+    assert names(looks.look([], [replace(fill("101", ""), venue_order_id="7")], seconds=0)) == ["OrderFilled"]
+    assert watch.read_from("300", later_ns) == "300"
+    assert watch.contradictions == []
+
+
+def test_what_is_nobodys_yet_is_bounded() -> None:
+    watch = Watch(BTC_JPY, tag_prefix="ztb-", shows_tags=False, has_status=True)
+    entry = watch.add(place(), "", {})
+    watch.doubt(entry, looks_min=4, spread_s=65, ts_ns=0)
+    fills = [
+        replace(fill(str(number), ""), venue_order_id=f"x{number}") for number in range(limits.STRAY_FILLS_MAX + 9)
+    ]
+    assert watch.see_fills(fills, 0) == []
+    assert len(watch.ids_to_ask()) == limits.LOOK_UP_IDS_MAX
+    assert len(watch._unclaimed._fills) == limits.STRAY_FILLS_MAX
+    for number in range(limits.SIGHTINGS_MAX + 9):
+        watch.see_report(OrderReport(f"y{number}", "", "btc_jpy", BUY, 100, 10, 0, OrderStatus.WORKING, 0), 0)
+    assert len(watch._unclaimed._told) == limits.SIGHTINGS_MAX
+    for number in range(limits.VENUE_IDS_MAX + 9):
+        watch.see_report(OrderReport(f"z{number}", "", "btc_jpy", SELL, 100, 10, 0, OrderStatus.WORKING, 0), 0)
+    assert len(watch._unclaimed._foreign) == limits.VENUE_IDS_MAX
+    assert len(watch._roster._first_seen) == limits.VENUE_IDS_MAX
+
+
+def test_ids_that_are_shown_again_and_again_are_never_forgotten() -> None:
+    roster = Roster()
+    first = roster.see("the owner's")
+    for number in range(2 * limits.VENUE_IDS_MAX):
+        roster.see(str(number))
+        if number % 1_000 == 0:
+            assert roster.see("the owner's") == first
