@@ -41,10 +41,14 @@ class History:
     def orders(self, account: Account, query: Query) -> dict[str, Any]:
         """``limit`` of them, and the cursor to go on with."""
         wanted = self._filter(query)
+        start_ns = query.time_ns("start_date", 0)
         limit = query.whole("limit", ORDERS_LIMIT_MAX, most=ORDERS_LIMIT_MAX)
         page: list[Order] = []
         has_next = False
         for order in _newest_first(account, before=query.cursor()):
+            # The times that clients know are cut to microseconds.
+            if order.created_ns // 1000 * 1000 < start_ns:
+                break
             if wanted(order):
                 has_next = len(page) == limit
                 if has_next:
@@ -68,7 +72,6 @@ class History:
         page: list[Fill] = []
         more = False
         for fill in _fills_newest_first(account, before=query.cursor()):
-            # The times that clients know are cut to microseconds.
             ts_ns = fill.ts_ns // 1000 * 1000
             if ts_ns < start_ns:
                 break
@@ -99,17 +102,16 @@ class History:
         ids = set(query.many("order_ids"))
         products, types = _products(query), set(query.many("order_types"))
         side = query.one("order_side")
-        start_ns, end_ns = query.time_ns("start_date", 0), query.time_ns("end_date", _NS_END)
+        end_ns = query.time_ns("end_date", _NS_END)
 
         def wanted(order: Order) -> bool:
-            created_ns = order.created_ns // 1000 * 1000
             return (
                 (not statuses or status(order) in statuses)
                 and (not ids or id_text("order", order.order_id) in ids)
                 and (not products or self._tickets.of(order.order_id).product_id in products)
                 and (not types or ("MARKET" if order.is_market else "LIMIT") in types)
                 and (not side or SIDES[order.side] == side)
-                and start_ns <= created_ns < end_ns
+                and order.created_ns // 1000 * 1000 < end_ns
             )
 
         return wanted
