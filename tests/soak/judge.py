@@ -18,11 +18,16 @@ from typing import Any
 from ztb.core.command import Place
 from ztb.core.event import OrderFilled, OrderSent
 from ztb.core.instrument import Instrument
+from ztb.service.session_record import SESSION, decode_session
 from ztb.store.codec import decode
 from ztb.store.reader import JournalReader
 from ztb.store.verify import verify
 
 SIGN = {"buy": 1, "sell": -1}
+
+
+Fill = tuple[int, int, int, Decimal]
+"""Side, lots, price in ticks, fee in the quote currency."""
 
 
 @dataclass
@@ -31,8 +36,7 @@ class Written:
 
     places: dict[str, Place] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
-    fills: list[tuple[int, int, int, int]] = field(default_factory=list)
-    """Side, lots, price, fee: ticks, lots, money units."""
+    fills: list[Fill] = field(default_factory=list)
 
 
 def read_journal(path: Path) -> Written:
@@ -41,7 +45,12 @@ def read_journal(path: Path) -> Written:
     assert report.ok, report
     written = Written()
     with closing(JournalReader(path)) as reader:
-        for record in reader.read(kinds={"place", "order_sent", "order_filled"}):
+        money = Decimal(1)
+        for record in reader.read(kinds={SESSION, "place", "order_sent", "order_filled"}):
+            if record.kind == SESSION:
+                [instrument] = decode_session(record.body).engine.instruments
+                money = instrument.money.step
+                continue
             match decode(record.kind, record.body):
                 case Place() as place:
                     assert place.client_id not in written.places, f"{place.client_id} was made twice"
@@ -50,7 +59,7 @@ def read_journal(path: Path) -> Written:
                     written.sent[sent.client_id] += 1
                 case OrderFilled() as fill:
                     side = written.places[fill.client_id].side
-                    written.fills.append((side, fill.lots, fill.price, fill.fee))
+                    written.fills.append((side, fill.lots, fill.price, fill.fee * money))
     return written
 
 
@@ -125,14 +134,14 @@ def worst_exposure(movements: Iterable[Movement]) -> int:
 _RANK = {"placed": 0, "filled": 1, "ended": 2}
 
 
-def fills_of(book: dict[str, Any], instrument: Instrument) -> list[tuple[int, int, int, int]]:
-    """The exchange's fills in the integers of the journal."""
-    return [
-        (
-            SIGN[fill["side"]],
-            instrument.sizes.parse(fill["amount"]),
-            instrument.prices.parse(fill["price"]),
-            instrument.money.rounded(Decimal(fill["fee"]), "ceiling"),
-        )
-        for fill in book["fills"]
-    ]
+def fills_of(book: dict[str, Any], instrument: Instrument) -> list[Fill]:
+    """The exchange's fills. One of the account with itself is two: the whole fee is the tagged order's."""
+    orders = {order["order_id"]: order for order in [*book["orders"], *book["ended"]]}
+    fills: list[Fill] = []
+    for fill in book["fills"]:
+        lots, price = instrument.sizes.parse(fill["amount"]), instrument.prices.parse(fill["price"])
+        side = SIGN[orders[fill["order_id"]]["side"]]
+        fills.append((side, lots, price, Decimal(fill["fee"])))
+        if "other_order_id" in fill:
+            fills.append((-side, lots, price, Decimal(0)))
+    return fills

@@ -18,13 +18,18 @@ MIDDLE = 1_800_000
 """Ticks of 5 JPY: near 9,000,000."""
 REACH = 2_000
 """The walk stays within so many ticks of the middle, so that no price leaves every limit behind."""
-LOTS_SHOWN_MAX = 14
+PHASE_S = 20
+LOTS_SHOWN = (1, 1, 2, 2, 3, 14)
+"""An order of ten lots rarely finds them at once: it rests, and is cancelled by its age."""
 
 
 def write_market(path: Path, *, seed: int, seconds: int) -> Path:
-    """Five moments in a second, each a quote and often a trade."""
+    """Five moments in a second, each a quote and often a trade; every other ``PHASE_S`` is quiet.
+
+    In a quiet phase no quote comes and everybody trades in one direction: an order on that side is left waiting.
+    """
     dice = random.Random(seed)
-    price = MIDDLE
+    price, crowd, last = MIDDLE, BUY, (MIDDLE, MIDDLE + 1)
     with TapeWriter(path, TapeMeta(BTC_JPY, source="made for the soak")) as tape:
         for number in range(seconds * 5):
             ts_ns = START_NS + number * STEP_NS
@@ -32,10 +37,15 @@ def write_market(path: Path, *, seed: int, seconds: int) -> Path:
             price = max(MIDDLE - REACH, min(MIDDLE + REACH, price))
             spread = dice.choice((1, 1, 2, 8))
             bid, ask = price, price + spread
-            shown = [dice.randint(1, LOTS_SHOWN_MAX) for _ in range(2)]
-            tape.add(Quote(ts_ns, SYMBOL, bid, shown[0], ask, shown[1]))
+            shown = [dice.choice(LOTS_SHOWN) for _ in range(2)]
+            is_quiet = number // (PHASE_S * 5) % 2 == 1
+            if not is_quiet:
+                crowd = dice.choice((BUY, SELL))
+                tape.add(Quote(ts_ns, SYMBOL, bid, shown[0], ask, shown[1]))
+                last = (bid, ask)
             if dice.random() < 0.7:
-                side = dice.choice((BUY, SELL))
+                side = crowd
+                bid, ask = last
                 lots = dice.randint(1, 9)
                 tape.add(Trade(ts_ns + 1, SYMBOL, ask if side == BUY else bid, lots, side))
     return path

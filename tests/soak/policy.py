@@ -19,7 +19,7 @@ class Theirs(Policy):
         self._dice = random.Random(seed)
 
     def on_trade(self, trade, held_lots):
-        if self._dice.random() < 0.8:
+        if self._dice.random() < 0.5:
             return None
         towards_flat = SELL if held_lots > 0 else BUY
         side = towards_flat if self._dice.random() < 0.55 else -towards_flat

@@ -1,7 +1,8 @@
-"""How each venue's calls stand in the simulator's book of record."""
+"""How each venue's orders stand in the simulator's book of record."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,43 +13,64 @@ from tests.soak.market import BTC_JPY
 
 @dataclass(frozen=True)
 class Protocol:
-    """One venue: its words in the book."""
+    """One venue as the soak trades there: what it trades, and its words in the book."""
 
     venue: str
     symbol: str
-    place_method: str
-    cancel_methods: tuple[str, ...]
+    place_methods: tuple[str, ...]
     received: Callable[[dict[str, Any]], Received]
 
-    def is_place(self, call: dict[str, Any]) -> bool:
-        """An order, carried out or refused."""
-        return bool(call["method"] == self.place_method)
 
-    def movements(self, calls: list[dict[str, Any]], book: dict[str, Any]) -> Iterator[Movement]:
-        """What the calls and fills did to what is at stake; what cannot be told apart counts as late as possible."""
-        sides: dict[int, int] = {}
-        for call in calls:
-            if self.is_place(call) and call["result"] == "ok":
-                order = self.received(call)
-                sides[call["order_id"]] = order.side
-                yield Movement(call["received_ns"], "placed", call["order_id"], order.side, order.lots)
-            elif call["method"] in self.cancel_methods and call["result"] == "ok":
-                yield Movement(call["received_ns"], "ended", call["order_id"], 0, 0)
-        for fill in book["fills"]:
-            lots = BTC_JPY.sizes.parse(fill["amount"])
-            yield Movement(fill["ts_ns"], "filled", fill["order_id"], SIGN[fill["side"]], lots)
+def _lots(text: str) -> int:
+    return BTC_JPY.sizes.parse(text)
+
+
+def _ticks(text: str) -> int:
+    return BTC_JPY.prices.parse(text)
 
 
 def _zaif(call: dict[str, Any]) -> Received:
     params = call["params"]
-    return Received(
-        tag=params["comment"],
-        side={"bid": 1, "ask": -1}[params["action"]],
-        price=BTC_JPY.prices.parse(params["price"]),
-        lots=BTC_JPY.sizes.parse(params["amount"]),
-    )
+    side = {"bid": 1, "ask": -1}[params["action"]]
+    return Received(params["comment"], side, _ticks(params["price"]), _lots(params["amount"]))
+
+
+def _gmo(call: dict[str, Any]) -> Received:
+    params = call["params"]
+    return Received("", SIGN[params["side"].lower()], _ticks(params["price"]), _lots(params["size"]))
+
+
+def _coinbase(call: dict[str, Any]) -> Received:
+    params = call["params"]
+    [terms] = json.loads(params["order_configuration"]).values()
+    digits = params["client_order_id"].replace("-", "")
+    # As agreed: "ztb" in ASCII, twenty digits of ours, with a UUID's version and variant put in between.
+    plain = digits[:12] + digits[13:16] + digits[17:]
+    assert plain.startswith(b"ztb".hex()), digits
+    side = SIGN[params["side"].lower()]
+    return Received(f"ztb-{plain[6:26]}", side, _ticks(terms["limit_price"]), _lots(terms["base_size"]))
 
 
 PROTOCOLS = {
-    "zaif": Protocol("zaif", "btc_jpy", "trade", ("cancel_order",), _zaif),
+    "zaif": Protocol("zaif", "btc_jpy", ("trade",), _zaif),
+    "gmo": Protocol("gmo", "BTC", ("order",), _gmo),
+    "gmo-leverage": Protocol("gmo", "BTC_JPY", ("order", "closeBulkOrder"), _gmo),
+    "coinbase": Protocol("coinbase", "BTC-JPY", ("create_order",), _coinbase),
 }
+"""By the name of a soak."""
+
+
+def movements(book: dict[str, Any]) -> Iterator[Movement]:
+    """Everything that changed what is at stake, from the orders and fills of the account."""
+    sides: dict[int, int] = {}
+    for order in [*book["orders"], *book["ended"]]:
+        side, order_id = SIGN[order["side"]], order["order_id"]
+        sides[order_id] = side
+        yield Movement(order["created_ns"], "placed", order_id, side, _lots(order["amount"]))
+        if "ended_ns" in order:
+            yield Movement(order["ended_ns"], "ended", order_id, side, 0)
+    for fill in book["fills"]:
+        lots = _lots(fill["amount"])
+        yield Movement(fill["ts_ns"], "filled", fill["order_id"], sides[fill["order_id"]], lots)
+        if "other_order_id" in fill:
+            yield Movement(fill["ts_ns"], "filled", fill["other_order_id"], -sides[fill["order_id"]], lots)

@@ -3,7 +3,7 @@
 For tests, drills and auditors; off unless asked for, reachable from this machine only, never part of a venue's
 protocol. Amounts are exact decimal texts. Secrets never appear.
 
-``GET /_sim/status`` · ``GET /_sim/book?key=K&after=N`` · ``GET /_sim/mood`` · ``POST /_sim/mood`` with
+``GET /_sim/status`` · ``GET /_sim/book?key=K&after=N&ended=1`` · ``GET /_sim/mood`` · ``POST /_sim/mood`` with
 ``{"name": …, "probability": …, "count": …, "ms": …, "methods": […], "seed": …, "from_s": …, "to_s": …}`` or
 ``{"name": …, "off": true}``.
 """
@@ -117,7 +117,11 @@ class Admin:
             "calls_dropped": self._record.dropped,
             "calls_more": len(calls) > RECORD_PAGE_MAX,
             "fees": money.text(self._exchange.purse.fees),
-            "accounts": {key: self._account(account) for key, account in accounts.items() if wanted in (None, key)},
+            "accounts": {
+                key: self._account(account) | (self._ended(account) if "ended" in query else {})
+                for key, account in accounts.items()
+                if wanted in (None, key)
+            },
         }
 
     def _account(self, account: Account) -> dict[str, Any]:
@@ -128,6 +132,15 @@ class Admin:
             "orders": [self._order(order) for order in account.orders.values()],
             "fills": [self._fill(fill) for fill in account.fills],
             **self._leverage(account),
+        }
+
+    def _ended(self, account: Account) -> dict[str, Any]:
+        """The newest orders that ended, only where somebody asks (``ended=1``): there are many."""
+        return {
+            "ended": [
+                self._order(order) | {"end": order.end, "reason": order.reason, "ended_ns": order.ended_ns}
+                for order in account.ended.values()
+            ]
         }
 
     def _leverage(self, account: Account) -> dict[str, Any]:
@@ -184,6 +197,8 @@ class Admin:
     def _fill_of(self, order: Order | None, fill: Fill) -> dict[str, Any]:
         """What only venues with client ids, or with leverage, have to tell."""
         told: dict[str, Any] = {}
+        if fill.other_order_id:
+            told["other_order_id"] = fill.other_order_id
         if order is not None and order.client_id:
             told["client_id"] = order.client_id
         if order is not None and order.symbol:

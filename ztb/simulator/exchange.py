@@ -256,7 +256,7 @@ class Exchange:
         if taker is not None and maker is not None and taker.owner == maker.owner:
             fee = fees[taker.order_id] + fees[maker.order_id]
             self._count(maker, match, fees[maker.order_id])
-            self._write_fill(taker, trade_id, ts_ns, match, 0, fee, own_fee=fees[taker.order_id])
+            self._write_fill(taker, trade_id, ts_ns, match, 0, fee, own_fee=fees[taker.order_id], other=maker)
             return
         if taker is not None:
             self._write_fill(taker, trade_id, ts_ns, match, match.taker_side, fees[taker.order_id])
@@ -264,14 +264,16 @@ class Exchange:
             self._write_fill(maker, trade_id, ts_ns, match, -match.taker_side, fees[maker.order_id])
 
     def _write_fill(
-        self, order: Order, trade_id: int, ts_ns: int, match: Match, side: int, fee: int, own_fee: int | None = None
-    ) -> None:
+        self, order: Order, trade_id: int, ts_ns: int, match: Match, side: int, fee: int,
+        own_fee: int | None = None, other: Order | None = None,
+    ) -> None:  # fmt: skip
         account = self.purse.accounts[order.owner]
         self._count(order, match, fee if own_fee is None else own_fee)
         position, gain = self._move_position(account, order, match, ts_ns) if order.leveraged else (None, 0)
         fill = Fill(
             trade_id, order.order_id, ts_ns, side, match.taker_side, match.price, match.lots, fee, order.comment,
             order, position.position_id if position is not None else 0, gain,
+            other.order_id if other is not None else 0,
         )  # fmt: skip
         account.fills.append(fill)
         account.news.order(news.FILLED, ts_ns, order, fill)

@@ -46,6 +46,8 @@ class Fill:
     """Of the position that it opened or closed; 0 for spot."""
     gain: int = 0
     """Realised by closing, in quote units."""
+    other_order_id: int = 0
+    """Where ``side`` is 0: the account's order on the other side."""
 
 
 @final
