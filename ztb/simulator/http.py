@@ -30,6 +30,7 @@ class Application(Protocol):
     """What stands behind the connections."""
 
     def now_ns(self) -> int: ...
+    def shown_ns(self) -> int: ...
 
     def handle(self, request: Request) -> Outcome: ...
 
@@ -128,7 +129,7 @@ class Connection:
         if reply.delay_ms:
             await self._application.sleep(reply.delay_ms / 1000)
         headers = [
-            ("Date", formatdate(self._application.now_ns() // 1_000_000_000, usegmt=True)),
+            ("Date", formatdate(self._application.shown_ns() // 1_000_000_000, usegmt=True)),
             ("Server", "nginx"),
             ("Content-Type", reply.content_type),
             ("Content-Length", str(len(reply.body))),

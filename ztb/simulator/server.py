@@ -98,6 +98,10 @@ class SimulatorServer:
         """The exchange's time."""
         return self._clock.now_ns()
 
+    def shown_ns(self) -> int:
+        """The time that it tells, with the error of its clock (``wrong_clock``)."""
+        return self.now_ns() + self._exchange.moods.clock_error_ns()
+
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
 

@@ -198,28 +198,27 @@ class ZaifAccount:
         """One private call; only what the venue refused for its nonce, and no order, is tried again."""
         attempts = 1 if method == "trade" else limits.NONCE_ATTEMPTS_MAX
         for attempt in range(1, attempts + 1):
-            body = await self._exchange(method, parameters, changes_state=changes_state, urgent=urgent, order=order)
             try:
-                return codec.private_answer(decoder, body, method)
-            except Throttled:
-                pause_s = rules.THROTTLED_PAUSE_S.get(method, limits.REFUSED_PAUSE_S)
-                self._limiter.refused(method, pause_s=pause_s)
-                raise
+                # Read within the place that the limiter gave, which learns from it whether the venue answers.
+                async with self._limiter.slot(method, urgent=urgent):
+                    body = await self._exchange(method, parameters, changes_state=changes_state, order=order)
+                    return self._answer(decoder, body, method)
             except Rejected as error:
                 if error.code != rules.NONCE_TOO_LOW or attempt == attempts:
                     raise
         raise InvariantBroken("no attempt was made")
 
+    def _answer(self, decoder: msgspec.json.Decoder[T], body: bytes, method: str) -> T:
+        try:
+            return codec.private_answer(decoder, body, method)
+        except Throttled:
+            self._limiter.refused(method, pause_s=rules.THROTTLED_PAUSE_S.get(method, limits.REFUSED_PAUSE_S))
+            raise
+
     async def _exchange(
-        self,
-        method: str,
-        parameters: Sequence[tuple[str, str]],
-        *,
-        changes_state: bool,
-        urgent: bool,
-        order: Place | None,
+        self, method: str, parameters: Sequence[tuple[str, str]], *, changes_state: bool, order: Place | None
     ) -> bytes:
-        async with self._limiter.slot(method, urgent=urgent), self._one_at_a_time:
+        async with self._one_at_a_time:
             last_word = None if order is None or self._at_wire is None else partial(self._at_wire, order)
             body = form_body([("nonce", self._nonce.text()), ("method", method), *parameters])
             headers = signed_headers(self._key, self._secret, body)

@@ -69,9 +69,8 @@ class ZaifPublic:
     async def _call(self, decoder: msgspec.json.Decoder[T], path: str, *, wait_s_max: float | None = None) -> T:
         async with self._limiter.slot("public", wait_s_max=wait_s_max):
             try:
-                body = await self._transport.get(f"/api/1/{path}")
+                return codec.public_answer(decoder, await self._transport.get(f"/api/1/{path}"), path)
             except Throttled:
                 retry_after_s = self._transport.retry_after_s
                 self._limiter.refused("public", retry_after_s=retry_after_s, whole=(LimitClass.PUBLIC,))
                 raise
-        return codec.public_answer(decoder, body, path)
