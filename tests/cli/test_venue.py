@@ -14,11 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.bench.recorded import account_of
 from tests.cli.command import Outcome, clean_environ, ztb
 from tests.cli.odd_server import HTML, closed_port, http, odd_server
 from tests.cli.test_simulator import command, started, write_tape
 from tests.simulator.world import ALICE, QUIET, SECRETS
+from ztb.store.tape import DEMO_TAPE
+from ztb.venues.registry import VENUE_NAMES
 
+SYMBOLS = {"zaif": ["btc_jpy"], "gmo": ["BTC", "BTC_JPY"], "coinbase": ["BTC-JPY"]}
 MANY = ("--samples", "3")
 
 
@@ -210,6 +214,32 @@ def test_instruments_of_a_closed_port_say_what_to_do() -> None:
     outcome = ztb("venue", "instruments", "--venue", "zaif", "--url", closed_port())
     assert outcome.exit_code == 69
     assert "remedy: check the network" in outcome.stderr
+
+
+@pytest.mark.parametrize("name", VENUE_NAMES)
+def test_every_venue_can_be_probed_and_listed(name: str, tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text(account_of(name))
+    words = [sys.executable, "-m", "ztb", "simulator", "--venue", name, "--tape", DEMO_TAPE.name]
+    words += ["--accounts", str(accounts), "--listen", "127.0.0.1:0"]
+    simulator = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert simulator.stdout is not None
+        url = simulator.stdout.readline().split()[3]
+        outcome = ztb("venue", "probe", "--venue", name, "--url", url, "--samples", "2", "--json")
+        data = told(outcome)
+        assert (outcome.exit_code, data["reasons"]) == (0, [])
+        assert data["stream"]["first_data_ms"] > 0
+        assert abs(data["clock"]["offset_ms"]) <= data["clock"]["uncertainty_ms"] + 1
+        listed = json.loads(ztb("venue", "instruments", "--venue", name, "--url", url, "--json").stdout)
+        rows = listed["data"]["instruments"]
+        assert [row["symbol"] for row in rows] == SYMBOLS[name]
+        # What the bundled tape says of its market.
+        assert {(row["tick"], row["lot"]) for row in rows} == {("5", "0.0001")}
+        assert {row["kind"] for row in rows} == ({"spot", "leverage"} if name == "gmo" else {"spot"})
+    finally:
+        simulator.kill()
+        simulator.communicate()
 
 
 def test_help_has_examples_and_exit_codes() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from ztb.cli.options import add_verbs, loopback_url, number, whole
 from ztb.cli.progress import progress
 from ztb.cli.result import Result
-from ztb.cli.venue_probe import DEGRADED, DOWN, HEALTHY, Findings, Probe, answered
+from ztb.cli.venue_probe import DEGRADED, DOWN, HEALTHY, NS_PER_MS, Findings, Probe, answered
 from ztb.core.instrument import Instrument
 from ztb.host.clock import HostClock
 from ztb.venues.port import Venue
@@ -167,8 +167,8 @@ def _probe_data(name: str, found: Findings, verdict: str, reasons: list[str]) ->
         "clock": None
         if offset is None
         else {
-            "offset_ms": round(offset.offset_ms, 3),
-            "uncertainty_ms": round(offset.uncertainty_ms, 3),
+            "offset_ms": round(offset.offset_ns / NS_PER_MS, 3),
+            "uncertainty_ms": round(offset.uncertainty_ns / NS_PER_MS, 3),
         },
         "rate_limits": [asdict(room) for room in found.rooms],
         "stream": {"instrument": found.stream_of, "first_data_ms": found.first_data_ms, "fault": found.stream_fault},
@@ -183,7 +183,8 @@ def _probe_text(name: str, found: Findings, verdict: str, reasons: list[str]) ->
     rows = [["calls", f"{len(found.latencies_ms)} timed, {len(found.failures)} failed"]]
     rows += [[f"latency {rank}", f"{value:.1f} ms"] for rank, value in found.latency_ms().items()]
     if found.offset is not None:
-        rows.append(["clock offset", f"{found.offset.offset_ms:+.1f} ms ± {found.offset.uncertainty_ms:.1f} ms"])
+        offset_ms, uncertainty_ms = found.offset.offset_ns / NS_PER_MS, found.offset.uncertainty_ns / NS_PER_MS
+        rows.append(["clock offset", f"{offset_ms:+.1f} ms ± {uncertainty_ms:.1f} ms"])
     if found.instruments:
         rows.append(["instruments", str(found.instruments)])
     if found.stream_of:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
@@ -18,7 +18,8 @@ from ztb.core.error import VenueError
 from ztb.core.event import Feed
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
-from ztb.venues.port import HeadRoom, MarketNews, ServerTime, Venue
+from ztb.venues.offset import ClockOffset, OffsetEstimate
+from ztb.venues.port import HeadRoom, MarketNews, Venue
 
 T = TypeVar("T")
 
@@ -30,31 +31,8 @@ FAILURES_FIRST_MAX: Final = 2
 CALL_GAP_S_MIN: Final = 0.05
 SHARE_OF_LIMIT: Final = 2
 """A probe takes at most one part in so many of the public rate limit: a trader may be using the rest of it."""
-_MS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 HEALTHY, DEGRADED, DOWN = "healthy", "degraded", "down"
-
-
-@dataclass(frozen=True, slots=True)
-class Offset:
-    """The venue's clock less ours: between ``low_ns`` and ``high_ns``."""
-
-    low_ns: int
-    high_ns: int
-
-    @property
-    def offset_ms(self) -> float:
-        """The middle."""
-        return (self.low_ns + self.high_ns) / 2 / _MS
-
-    @property
-    def uncertainty_ms(self) -> float:
-        """Half of the width."""
-        return (self.high_ns - self.low_ns) / 2 / _MS
-
-    @property
-    def beyond_doubt_ms(self) -> float:
-        """How far the clocks are apart at least; 0 when they may agree."""
-        return max(0.0, abs(self.offset_ms) - self.uncertainty_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +51,7 @@ class Findings:
 
     latencies_ms: list[float] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    offset: Offset | None = None
+    offset: ClockOffset | None = None
     rooms: tuple[HeadRoom, ...] = ()
     instruments: int = 0
     stream_of: str = ""
@@ -98,9 +76,9 @@ class Findings:
             reasons.append(f"{len(told)} of {len(told) + len(self.latencies_ms)} calls failed; the last: {told[-1]}")
         if (p95 := self.latency_ms()["p95"]) > LATENCY_P95_MS_MAX:
             reasons.append(f"slow: p95 is {p95:.0f} ms, more than {LATENCY_P95_MS_MAX:.0f} ms")
-        if self.offset is not None and self.offset.beyond_doubt_ms > OFFSET_MS_MAX:
+        if self.offset is not None and beyond_doubt_ms(self.offset) > OFFSET_MS_MAX:
             reasons.append(
-                f"clock: {self.offset.offset_ms:+.0f} ms from ours, more than {OFFSET_MS_MAX:.0f} ms: "
+                f"clock: {self.offset.offset_ns / NS_PER_MS:+.0f} ms from ours, more than {OFFSET_MS_MAX:.0f} ms: "
                 "set this host's clock (timedatectl, chronyc tracking)"
             )
         reasons += [f"rate limit {room.name}: no call is free" for room in self.rooms if room.free == 0]
@@ -109,18 +87,9 @@ class Findings:
         return (DEGRADED if reasons else HEALTHY), reasons
 
 
-def offset_of(samples: Sequence[tuple[int, ServerTime, int]]) -> Offset | None:
-    """The offset that agrees with every (asked_ns, told, answered_ns); None without any.
-
-    A venue that tells whole seconds is placed more finely by several answers, because its seconds turn between them.
-    Where no offset agrees with all (a clock was set meanwhile), what they disagree about is the uncertainty.
-    """
-    if not samples:
-        return None
-    lows = [told.now_ns - answered_ns for _, told, answered_ns in samples]
-    highs = [told.now_ns + told.resolution_ns - asked_ns for asked_ns, told, _ in samples]
-    low, high = sorted((max(lows), min(highs)))
-    return Offset(low, high)
+def beyond_doubt_ms(offset: ClockOffset) -> float:
+    """How far the clocks are apart at least; 0 when they may agree."""
+    return max(0, abs(offset.offset_ns) - offset.uncertainty_ns) / NS_PER_MS
 
 
 def liquid(instruments: Mapping[str, Instrument]) -> Instrument:
@@ -185,7 +154,7 @@ class Probe:
             self._advance(1)
 
     async def _time_samples(self, count: int) -> None:
-        told: list[tuple[int, ServerTime, int]] = []
+        estimate = OffsetEstimate()
         in_row = 0
         gap_s = self._gap_s()
         for _ in range(count):
@@ -195,11 +164,13 @@ class Probe:
             took_ms = (time.perf_counter() - began) * 1000
             in_row = 0 if server is not None else in_row + 1
             if server is not None:
-                told.append((asked_ns, server, self._clock.now_ns()))
                 self._found.latencies_ms.append(took_ms)
-            elif in_row >= FAILURES_FIRST_MAX and not told:
+                heard_ns = self._clock.now_ns()
+                if heard_ns >= asked_ns:  # else our own clock was set meanwhile, and the answer says nothing
+                    estimate.add(asked_ns=asked_ns, told=server, heard_ns=heard_ns)
+            elif in_row >= FAILURES_FIRST_MAX and not self._found.latencies_ms:
                 return
-        self._found.offset = offset_of(told)
+        self._found.offset = estimate.offset() if estimate.samples else None
 
     def _gap_s(self) -> float:
         """Between two calls, so that our own limiter never makes one wait: that is no latency of the venue's."""
