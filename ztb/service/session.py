@@ -9,6 +9,7 @@ way out, with its own exit code; whatever was under way then is unknown at the n
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from typing import Final
@@ -149,6 +150,7 @@ class Session:
         supervisor.spawn("reconciliation", reconciliation.run())
 
     def _ready(self, trader: Trader, records: Records) -> None:
+        spare_what_stays()
         setting = self._setting
         setting.facts.phase = "running"
         self._is_ready = True
@@ -204,6 +206,15 @@ class Session:
 def _terms(setting: Setting) -> Terms:
     venue = setting.profile.venue
     return Terms(venue.fee_currency, answer_s_max=venue.answer_ms_max / 1000, rate_factor=venue.rate_factor)
+
+
+def spare_what_stays() -> None:
+    """What was loaded for the start stays until the end: the collector need not look at it again and again.
+
+    Walking all of it takes more than ten milliseconds, and would come between a price and the order that it causes.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _close(link: VenueLink) -> None:
