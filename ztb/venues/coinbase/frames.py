@@ -195,8 +195,14 @@ class MarketReader:
         if event.product_id not in self._names:
             raise undecodable(what, f"a book of {event.product_id[:40]!r}")
         price, size = self._prices.exact, self._sizes.floor
+        prices, sizes = self._prices.known_exact.get, self._sizes.known_floor.get
         return [
-            (_SIDES[one.side], price(one.price_level, what, at_least=1), size(one.new_quantity, what))
+            (
+                _SIDES[one.side],
+                # Looked up here first: most are known, and a frame can hold thousands.
+                prices(one.price_level) or price(one.price_level, what, at_least=1),
+                sizes(one.new_quantity) or size(one.new_quantity, what),
+            )
             for one in event.updates
         ]
 

@@ -21,47 +21,41 @@ class TextGrid:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        step = grid.step.normalize()
-        exponent = step.as_tuple().exponent
-        assert isinstance(exponent, int), "a grid's step is finite"
-        self._scale = max(0, -exponent)
-        self._mantissa = int(step.scaleb(self._scale))
-        self._exact: dict[str, int] = {}
-        self._floor: dict[str, int] = {}
+        numerator, self._factor = grid.step.as_integer_ratio()
+        self._divisors: tuple[int, ...] = tuple(numerator * 10**decimals for decimals in range(_SHORT))
+        self.known_exact: dict[str, int] = {}
+        """Texts that ``exact`` has read."""
+        self.known_floor: dict[str, int] = {}
 
     def exact(self, text: str, what: str, *, at_least: int = 0) -> int:
         """Whole steps in ``text``; undecodable when it is off the grid or below ``at_least``."""
-        steps = self._exact.get(text)
+        steps = self.known_exact.get(text)
         if steps is None:
             read = self._digits(text)
             steps = codec.steps(self._grid, text, what) if read is None or read[1] else read[0]
-            _remember(self._exact, text, steps)
+            _remember(self.known_exact, text, steps)
         if steps < at_least:
             raise codec.undecodable(what, f"{text[:_SHORT]} is below {at_least} step")
         return steps
 
     def floor(self, text: str, what: str) -> int:
         """Steps in ``text``, what is finer than one cut off."""
-        steps = self._floor.get(text)
+        steps = self.known_floor.get(text)
         if steps is None:
             read = self._digits(text)
             steps = codec.rounded(self._grid, text, what, "floor") if read is None else read[0]
-            _remember(self._floor, text, steps)
+            _remember(self.known_floor, text, steps)
         return steps
 
     def _digits(self, text: str) -> tuple[int, bool] | None:
         """Whole steps, and whether something is left over; None for what is not plain digits."""
-        if len(text) > _SHORT or not text.isascii():
-            return None
         whole, dot, part = text.partition(".")
-        if not whole.isdigit() or (dot and not part.isdigit()):
+        digits = whole + part
+        # Without the dot it is one number; what stands on either side of it must not be empty.
+        if not digits.isdigit() or not text.isascii() or not whole or (dot and not part) or len(text) > _SHORT:
             return None
-        missing = self._scale - len(part)
-        if missing >= 0:
-            steps, rest = divmod(int(whole + part + "0" * missing), self._mantissa)
-            return steps, rest != 0
-        steps, rest = divmod(int(whole + part[: self._scale]), self._mantissa)
-        return steps, rest != 0 or bool(part[self._scale :].strip("0"))
+        steps, rest = divmod(int(digits) * self._factor, self._divisors[len(part)])
+        return steps, rest != 0
 
 
 def _remember(known: dict[str, int], text: str, steps: int) -> None:
