@@ -142,7 +142,9 @@ def test_a_pause_lets_a_position_shrink_and_nothing_open() -> None:
     told = desk.step(Pause(T0, T0 + MINUTE, "guard", "volatile"))
     assert notices(told) == [("warning", "paused")]
     assert desk.refused(BUY) == "paused"
-    assert desk.order(SELL).reduce_only
+    closing = desk.order(SELL)
+    assert closing.reduce_only
+    desk.fill(closing)
     desk.wait(MINUTE)
     assert desk.order(BUY)
 

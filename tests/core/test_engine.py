@@ -25,7 +25,9 @@ def test_an_order_reaches_beyond_the_touch_when_a_fresh_quote_is_known() -> None
     desk.step(Quote(desk.now_ns, SPOT.symbol, 990, 1, 1_020, 1))
     desk.bought()
     desk.step(Quote(desk.now_ns, SPOT.symbol, 990, 1, 1_020, 1))
-    assert desk.order(BUY).price == 1_020 + 10  # 10.2 ticks, cut
+    opening = desk.order(BUY)
+    assert opening.price == 1_020 + 10  # 10.2 ticks, cut
+    desk.fill(opening)
     assert desk.order(SELL).price == 990 - 9  # 9.9 ticks, cut
 
 
@@ -145,11 +147,12 @@ def holding(lots: int, *, limits: Limits = LOSSES) -> Desk:
 def test_a_daily_loss_at_its_limit_is_allowed_and_one_unit_more_is_not() -> None:
     desk = holding(100)
     assert desk.market(950) == []  # 100 x 50 = 5,000
-    assert desk.order(BUY, price=950)
+    opening = desk.working(BUY, price=950)
     told = desk.market(949)
     assert notices(told) == [("error", "daily_loss_limit_exceeded")]
     assert desk.refused(BUY, price=949) == "reduce_only"
     assert desk.market(948) == [], "told twice"
+    desk.cancelled(opening)
     assert desk.order(SELL, price=948).reduce_only
 
 

@@ -76,7 +76,9 @@ def test_what_is_too_small_to_be_sold_is_parked_as_dust() -> None:
     desk.engine.state.control.reduce_only_reason = "daily_loss_limit_exceeded"
     assert desk.refused(SELL, instrument=COARSE) == "dust", "in reduce-only it is the dust that counts as well"
     desk.engine.state.control.reduce_only_reason = ""
-    desk.fill(desk.working(BUY, instrument=COARSE), lots=1)
+    more = desk.working(BUY, instrument=COARSE)
+    desk.fill(more, lots=1)
+    desk.cancelled(more)
     assert desk.order(SELL, instrument=COARSE).lots == 5, "together it is enough again"
 
 

@@ -66,3 +66,12 @@ def test_order_that_cannot_have_been_there_is_never_taken(changes: dict[str, Any
     gone: dict[str, Any] = {"open_lots": 0}
     assert chosen([order(**gone)]) == "ztb-m"
     assert chosen([order(**(gone | changes))]) == ""
+
+
+def test_order_whose_answer_was_lost_is_taken_when_nothing_else_can_be_meant() -> None:
+    lost = order("lost", open_lots=0, is_known=False, doubt_looks_min=4)
+    assert lost.is_lost
+    assert chosen([lost], looks=0) == "", "first another look"
+    assert chosen([lost]) == "lost", "its price is the trade's: had it never been placed, nothing of ours stood there"
+    assert chosen([lost, order("gone", open_lots=0)]) == "gone"
+    assert chosen([order("under way", open_lots=0, is_known=False)]) == "", "not before its answer was lost"

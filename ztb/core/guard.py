@@ -17,6 +17,8 @@ from ztb.core.order import Order, OrderState
 
 MINUTE_NS: Final = 60_000_000_000
 
+OWN_ORDER: Final = "own_order"
+
 REASONS: Final[dict[str, str]] = {
     "order_unknown": "an order of unknown fate blocks new exposure in its instrument until the venue tells",
     "open_orders": "as many orders as allowed are working",
@@ -34,6 +36,7 @@ REASONS: Final[dict[str, str]] = {
     "nothing_to_close": "leverage: nothing of the position is left that no working order closes",
     "other_side_works": "leverage that does not net: an order that opens the other side may still fill",
     "dust": "what is left is less than the venue's smallest order; it stays parked",
+    OWN_ORDER: "it would trade with an order of our own; that one is cancelled first",
     "rejected_before": "the venue refused an order of this kind so recently that it is not asked again yet",
 }
 """Every refusal of this file; those of the emergency controls stand in ``control.REFUSALS``."""
@@ -118,6 +121,8 @@ def refusal(
     same = [order for order in working if order.instrument == p.instrument.symbol] if working else working
     if same and not p.reduce_only and any(order.state is OrderState.UNKNOWN for order in same):
         return "order_unknown"
+    if same and in_the_way(p, same):
+        return OWN_ORDER
     if len(working) + 1 > limits.open_orders_max:
         return "open_orders"
     notional = p.instrument.notional(p.price, p.lots)
@@ -141,6 +146,21 @@ def refusal(
     if abs(p.price - p.last_price) * PPM > limits.price_collar_ppm * p.last_price:
         return "price_collar"
     return ""
+
+
+def in_the_way(p: Proposal, working: list[Order]) -> list[Order]:
+    """Orders of ours in the same instrument that ``p`` could trade with.
+
+    One of unknown fate is none for what shrinks a position: getting out does not wait for the venue's memory.
+    """
+    return [
+        order
+        for order in working
+        if order.side != p.side
+        and (p.price - order.price) * p.side >= 0
+        and order.instrument == p.instrument.symbol
+        and not (p.reduce_only and order.state is OrderState.UNKNOWN)
+    ]
 
 
 def worst_case_lots(side: int, held_lots: int, at_stake: list[Order]) -> int:

@@ -9,6 +9,7 @@ nothing there. Terminal is terminal: a terminal state has no entries at all, wha
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -74,6 +75,11 @@ TRANSITIONS: Final[dict[OrderState, dict[Trigger, OrderState]]] = {
     _S.REJECTED: {},
     _S.EXPIRED: {},
 }
+
+
+def client_id_of(install: str, epoch: int, sequence: int) -> str:
+    """No two orders of any two installations have the same one, as long as the sequence never goes back (F-27)."""
+    return "ztb-" + hashlib.sha256(f"{install}:{epoch}:{sequence}".encode()).hexdigest()[:20]
 
 
 @dataclass(slots=True)

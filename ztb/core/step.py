@@ -6,7 +6,6 @@ asked, and what it wants becomes an order or a recorded refusal. No clock, no I/
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,11 +34,11 @@ from ztb.core.event import (
     Timer,
     Trade,
 )
-from ztb.core.guard import Proposal, refusal
+from ztb.core.guard import OWN_ORDER, Proposal, in_the_way, refusal
 from ztb.core.lifecycle import LOOK_UP_EVERY_NS, apply_order_event
 from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.money import PPM
-from ztb.core.order import Order, OrderState
+from ztb.core.order import Order, OrderState, client_id_of
 from ztb.core.policy import HOLD, Decision, Policy, flaw_of, plain_text
 from ztb.core.rejection import REJECTED_BEFORE, is_paused
 from ztb.core.sizing import fit
@@ -247,14 +246,12 @@ class Engine:
         price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
         proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
         code = refusal(
-            proposal,
-            limits=limits,
-            held_lots=desk.position.lots,
-            working=working,
-            at_stake=at_stake,
-            rate=state.rate,
-            now_ns=now_ns,
-        )
+            proposal, limits=limits, held_lots=desk.position.lots, working=working, at_stake=at_stake,
+            rate=state.rate, now_ns=now_ns,
+        )  # fmt: skip
+        if code == OWN_ORDER:
+            blocking = in_the_way(proposal, working)
+            return code, [self._cancel(one, code, now_ns) for one in blocking if not one.cancel_asked_ns]
         if code:
             return code, _NOTHING
         return self._place(proposal, reason, now_ns)
@@ -266,8 +263,7 @@ class Engine:
         assert proposal.lots > 0
         assert proposal.price > 0
         state.sequence += 1
-        digest = hashlib.sha256(f"{state.install}:{state.epoch}:{state.sequence}".encode()).hexdigest()
-        client_id = "ztb-" + digest[:20]
+        client_id = client_id_of(state.install, state.epoch, state.sequence)
         symbol = proposal.instrument.symbol
         order = Order(
             client_id, symbol, proposal.side, proposal.lots, proposal.price, proposal.reduce_only, now_ns,

@@ -36,7 +36,8 @@ def other_order(
     for entry in [*candidates, *(entry for entry in ended if _may_be(entry, fill, tagged))]:
         if entry.open_lots == 0 and entry.is_known:
             return entry
-    return None
+    # Left is an order whose answer was lost: had it never been placed, nothing of ours could have stood at its price.
+    return next((entry for entry in candidates if entry.is_lost and entry.open_lots == 0), None)
 
 
 def _may_be(entry: Watched, fill: VenueFill, tagged: Watched) -> bool:
