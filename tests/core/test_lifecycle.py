@@ -34,7 +34,7 @@ from ztb.core.instrument import BUY, SELL
 from ztb.core.lifecycle import CANCEL_AGAIN_NS, LOOK_UP_EVERY_NS
 from ztb.core.order import OrderState
 from ztb.core.state import FINISHED_ORDERS_MAX, FINISHED_ORDERS_TOGETHER
-from ztb.core.step import CANCEL_DEADLINE_NS, HOUSEKEEPING_NS
+from ztb.core.upkeep import CANCEL_DEADLINE_NS, HOUSEKEEPING_NS
 
 
 def state_of(desk: Desk, client_id: str) -> str:

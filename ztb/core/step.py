@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ztb.core.command import Cancel, Command, LookUp, Notify, Place
+from ztb.core.command import Command, Notify, Place
 from ztb.core.condition import judge_breaker, judge_clock, judge_data, listen_anew
 from ztb.core.control import PERMITS, REFUSALS
 from ztb.core.error import InvariantBroken
@@ -35,23 +35,21 @@ from ztb.core.event import (
     Trade,
 )
 from ztb.core.guard import OWN_ORDER, Proposal, in_the_way, refusal
-from ztb.core.lifecycle import LOOK_UP_EVERY_NS, apply_order_event
+from ztb.core.lifecycle import apply_order_event
 from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.money import PPM
-from ztb.core.order import Order, OrderState, client_id_of
+from ztb.core.order import Order, client_id_of
 from ztb.core.policy import HOLD, Decision, Policy, flaw_of, plain_text
 from ztb.core.rejection import REJECTED_BEFORE, is_paused
 from ztb.core.sizing import fit
 from ztb.core.state import EngineConfig, State
+from ztb.core.upkeep import cancel, cancel_all, look_soon, orders_due
 
 DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
 """ts_ns, instrument, action, the policy's reason, its inputs, and the outcome: a client order id or a refusal."""
 
 CLOCK_BACKSTEP_NS_MAX: Final = 1_000_000_000
 """A larger step back is told to people; time inside the engine never goes back."""
-CANCEL_DEADLINE_NS: Final = 10_000_000_000
-"""A cancel without an answer for this long is looked up at the venue and asked again (F-08)."""
-HOUSEKEEPING_NS: Final = 250_000_000
 DECISION_ROWS_MAX: Final = 65_536
 """Whoever drives the engine takes the rows long before this; a driver that forgets is a bug."""
 
@@ -93,7 +91,9 @@ class Engine:
             now_ns = state.now_ns
         state.now_ns = now_ns
         if now_ns >= state.due_ns:
-            due = [*due, *self._housekeeping(now_ns)]
+            if state.ledger.turn_day(now_ns):
+                self._set_floor()
+            due = [*due, *orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)]
         commands: Sequence[Command] = _NOTHING
         match event:
             case Trade():
@@ -130,7 +130,7 @@ class Engine:
                 commands = self._on_resume(event, now_ns)
             case Stop():
                 state.control.stopping = True
-                commands = self._cancel_all("stopping", now_ns)
+                commands = cancel_all(state, "stopping", now_ns)
             case _:
                 commands = apply_order_event(state, event, now_ns)
         return [*due, *commands] if due else commands
@@ -251,7 +251,7 @@ class Engine:
         )  # fmt: skip
         if code == OWN_ORDER:
             blocking = in_the_way(proposal, working)
-            return code, [self._cancel(one, code, now_ns) for one in blocking if not one.cancel_asked_ns]
+            return code, [cancel(state, one, code, now_ns) for one in blocking if not one.cancel_asked_ns]
         if code:
             return code, _NOTHING
         return self._place(proposal, reason, now_ns)
@@ -271,7 +271,7 @@ class Engine:
         )  # fmt: skip
         state.add_order(order)
         state.rate.add(now_ns)
-        self.state.due_ns = min(self.state.due_ns, now_ns + HOUSEKEEPING_NS)
+        look_soon(state, now_ns)
         place = Place(
             now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason
         )
@@ -325,17 +325,9 @@ class Engine:
         if not self.state.control.kill(source=source, reason=reason, now_ns=now_ns):
             return []
         notice = Notify(now_ns, "emergency", "killed", f"{reason} (by {source})")
-        return [notice, *self._cancel_all("killed", now_ns)]
+        return [notice, *cancel_all(self.state, "killed", now_ns)]
 
-    def _cancel_all(self, reason: str, now_ns: int) -> list[Command]:
-        return [self._cancel(order, reason, now_ns) for order in self.state.working.values()]
-
-    def _cancel(self, order: Order, reason: str, now_ns: int) -> Cancel:
-        order.cancel_asked_ns = now_ns
-        self.state.due_ns = min(self.state.due_ns, now_ns + HOUSEKEEPING_NS)
-        return Cancel(now_ns, order.client_id, order.instrument, order.venue_id, reason)
-
-    # --- losses, time -------------------------------------------------------------------------------------------
+    # --- losses, the clock --------------------------------------------------------------------------------------
 
     def _set_floor(self) -> None:
         """The lowest equity that breaks no loss limit (exact: a limit is broken when the loss is strictly above)."""
@@ -365,32 +357,3 @@ class Engine:
         if step_ns <= CLOCK_BACKSTEP_NS_MAX:
             return []
         return [Notify(self.state.now_ns, "warning", "clock_went_back", f"by {step_ns} ns; time stands still inside")]
-
-    def _housekeeping(self, now_ns: int) -> list[Command]:
-        """What is due because time passed: a new day, orders too old, cancels and look-ups without an answer."""
-        state = self.state
-        if state.ledger.turn_day(now_ns):
-            self._set_floor()
-        if not state.working:
-            state.due_ns = state.ledger.day_end_ns
-            return []
-        commands: list[Command] = []
-        may_cancel = PERMITS[state.control.level(now_ns)].cancels
-        must_end = state.control.killed or state.control.stopping
-        for order in state.working.values():
-            if order.state is OrderState.UNKNOWN:
-                if now_ns - order.looked_up_ns >= LOOK_UP_EVERY_NS:
-                    order.looked_up_ns = now_ns
-                    commands.append(LookUp(now_ns, order.client_id, order.instrument))
-            elif order.cancel_asked_ns:
-                if now_ns - order.cancel_asked_ns >= CANCEL_DEADLINE_NS:
-                    commands.append(LookUp(now_ns, order.client_id, order.instrument))
-                    commands.append(self._cancel(order, "cancel_unanswered", now_ns))
-            elif (
-                may_cancel
-                and now_ns >= order.cancel_again_ns
-                and (must_end or now_ns - order.created_ns > self.config.limits.order_ttl_ns)
-            ):
-                commands.append(self._cancel(order, "too_old", now_ns))
-        state.due_ns = min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS)
-        return commands
