@@ -33,17 +33,18 @@ MOODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("accept_then_reset", {}),
     ("reject_busy", {}),
     ("rate_limit", {}),
-    ("too_new", {}),
+    ("too_new", {"probability": 0.2}),
     ("slow", {"ms": 1500}),
     ("html_instead_of_json", {}),
     ("tiny_fills", {}),
-    ("late_fill_after_cancel", {"ms": 1000}),
+    ("late_fill_after_cancel", {"ms": 1000, "probability": 0.2}),
     ("garbage_frames", {}),
     ("exponent_numbers", {}),
     ("reordered_maps", {}),
     ("failed_after_success", {}),
 )
-"""Each strikes with a probability of 1 to 5 %; those that a venue does not have are left out."""
+"""Each strikes with a probability of 1 to 5 %; those that a venue does not have are left out.
+One order in twenty or so is cancelled, so what happens to cancels strikes more often, to be as frequent in the end."""
 
 STREAM_MOODS = ("stream_drop", "stream_silence", "skip_sequence")
 """What ends a connection is no matter of one frame in a hundred: each of these is on for 3 % of the looks."""
@@ -137,7 +138,7 @@ def _trader(protocol: Protocol, exchange: Exchange, directory: Path, seed: int) 
         limits__position_max=f"0.{POSITION_LOTS_MAX:04d}", limits__orders_per_minute_max=600,
         limits__open_orders_max=20, limits__order_ttl_seconds=3, limits__daily_loss_max=900000,
         limits__drawdown_max_pct=90, limits__position_notional_max=900000, service__reconcile_seconds=20,
-        venue__answer_ms_max=100, venue__rate_factor=10,
+        service__absence_seconds=15,        venue__answer_ms_max=100, venue__rate_factor=10,
         limits__stale_after_seconds=60,
     )  # fmt: skip
     words += setting(policy__parameters__seed=seed % 1000)
