@@ -25,6 +25,7 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "canary": ("ztb.cli.canary", "up the canary ladder, with evidence"),
     "run": ("ztb.cli.run", "the trader, in the foreground"),
     "status": ("ztb.cli.status", "what the trader is doing"),
+    "health": ("ztb.cli.health", "whether the trader is well, by checks and signals"),
     "kill": ("ztb.cli.kill", "latch the trader: nothing leaves any more"),
     "resume": ("ztb.cli.resume", "ask the trader to lift the kill latch"),
     "replay": ("ztb.cli.replay", "a policy over recorded market data"),

@@ -1,4 +1,4 @@
-"""The environment variables of the systems that ztb replaces, and what they mean here (A-42, B-04, E-23 to E-26).
+"""The environment variables of the systems that ztb replaces, and what they mean here (A-42, B-04, E-23–26, E-42–46).
 
 An alias whose text has no meaning is an error: a risk limit that somebody set must never be ignored in silence.
 """
@@ -84,6 +84,28 @@ def _fraction_of_capital(key: Key) -> Convert:
     return convert
 
 
+def _percent(name: str) -> Convert:
+    def convert(text: str, capital: Decimal) -> Settings:
+        fraction = _positive(text)
+        if fraction > 1:
+            raise ValueError("a fraction: above 0 and at most 1 (0.05 is five per cent)")
+        return {("health", name): fraction * 100}
+
+    return convert
+
+
+def _whole(name: str) -> Convert:
+    """Older systems write these as 30.0 as well."""
+
+    def convert(text: str, capital: Decimal) -> Settings:
+        value = _positive(text)
+        if value != int(value):
+            raise ValueError("a whole number above 0")
+        return {("health", name): int(value)}
+
+    return convert
+
+
 def _leverage(text: str, capital: Decimal) -> Settings:
     if _positive(text) > LEVERAGE_MAX:
         raise ValueError(f"at most {LEVERAGE_MAX}: no position is worth more than the capital")
@@ -117,5 +139,18 @@ ALIASES: Final[dict[str, Alias]] = {
     "RISK_MAX_LEVERAGE": Alias(
         _leverage, "sets nothing: no position is worth more than the capital; above 1 is refused"
     ),
+    **{
+        f"HEALTH_{variable}_{stage.upper()}": Alias(
+            convert(name.format(stage)), f"health.{name.format(stage)}{' as a fraction' if convert is _percent else ''}"
+        )
+        for variable, convert, name in (
+            ("ORDER_ERROR_RATE", _percent, "order_error_{}_pct"),
+            ("ORDER_RETRY_RATE", _percent, "order_retry_{}_pct"),
+            ("BROKER_LATENCY_MS", _whole, "broker_latency_{}_ms"),
+            ("GUARD_TRIP_COUNT", _whole, "guard_trips_{}"),
+            ("WS_STALENESS_SECONDS", _whole, "stream_stale_{}_seconds"),
+        )
+        for stage in ("warn", "crit")
+    },
 }
-"""Every alias; other variables that begin with RISK_ are refused."""
+"""Every alias; other variables that begin as one of ``REFUSED`` in ``ztb.host.layers`` are refused."""

@@ -63,6 +63,11 @@ _ORDERED: Final[tuple[tuple[Key, Key], ...]] = (
 )
 """The first may not be above the second: a limit that another one makes unreachable is a typing error."""
 
+_STAGED: Final = (
+    "order_error_{}_pct", "order_retry_{}_pct", "broker_latency_{}_ms", "guard_trips_{}", "stream_stale_{}_seconds",
+)  # fmt: skip
+"""Of the section health: what warns may not be above what is critical."""
+
 SPELLINGS: Final[dict[str, tuple[re.Pattern[str], str]]] = {
     "zaif": (re.compile(r"[a-z0-9]+_[a-z0-9]+"), "base_quote in lower case, like btc_jpy"),
     "gmo": (re.compile(r"[A-Z0-9]+(_JPY)?"), "the coin for spot, like BTC, or the pair for leverage, like BTC_JPY"),
@@ -101,6 +106,13 @@ def violations(profile: Profile) -> Iterator[tuple[Key, str]]:
         assert isinstance(larger, Decimal), large
         if smaller > larger:
             yield small, f"may not be above {'.'.join(large)}, which is {larger:f}"
+    for name in _STAGED:
+        warn, crit = ("health", name.format("warn")), ("health", name.format("crit"))
+        first, second = value_at(profile, warn), value_at(profile, crit)
+        assert isinstance(first, int | Decimal), warn
+        assert isinstance(second, int | Decimal), crit
+        if first > second:
+            yield warn, f"may not be above {'.'.join(crit)}, which is {second}"
     yield from _venue_violations(profile)
 
 

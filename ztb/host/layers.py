@@ -26,7 +26,8 @@ PREFIX: Final = "ZTB_"
 OTHER_VARIABLES: Final = ("ZTB_CONFIG_DIR", "ZTB_DEBUG", "ZTB_KILL", "ZTB_LOG")
 """Variables of ztb that are no settings of a profile."""
 
-REFUSED_PREFIX: Final = "RISK_"
+REFUSED: Final = ("RISK_", "HEALTH_BROKER_", "HEALTH_GUARD_", "HEALTH_ORDER_", "HEALTH_WS_")
+"""How limits of older systems begin; one that ztb does not know was meant to limit something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ def alias_layer(environ: Mapping[str, str], capital: Decimal) -> Layer:
     layer: Layer = {}
     for name in sorted(environ):
         if name not in ALIASES:
-            if name.startswith(REFUSED_PREFIX):
-                known = ", ".join(alias for alias in ALIASES if alias.startswith(REFUSED_PREFIX))
+            if name.startswith(REFUSED):
+                family = name.partition("_")[0] + "_"
+                known = ", ".join(alias for alias in ALIASES if alias.startswith(family))
                 raise ConfigError(f"environment {name}: ztb knows no such limit", remedy=f"unset it; there are {known}")
             continue
         try:

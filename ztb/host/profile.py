@@ -48,6 +48,8 @@ Size = Annotated[_Amount, Field(gt=0, le=SIZE_MAX)]
 Percent = Annotated[_Amount, Field(gt=0, le=100)]
 Kind = Literal["demo", "paper", "canary", "live"]
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_HOUR)]
+Millis = Annotated[int, Field(ge=1, le=60_000)]
+Trips = Annotated[int, Field(ge=1, le=1_000)]
 
 
 class Section(BaseModel):
@@ -176,6 +178,25 @@ class Service(Section):
     )
 
 
+class Health(Section):
+    """When a signal of health warns, and when it is critical: from this value on."""
+
+    order_error_warn_pct: Percent = Field(default=Decimal(5), description="orders refused or failed, in 5 minutes")
+    order_error_crit_pct: Percent = Field(default=Decimal(15), description="the same, critical")
+    order_retry_warn_pct: Percent = Field(
+        default=Decimal(10), description="orders that repeat one that failed, against those that do not, in 5 minutes"
+    )
+    order_retry_crit_pct: Percent = Field(default=Decimal(25), description="the same, critical")
+    broker_latency_warn_ms: Millis = Field(
+        default=1_000, description="95th percentile of an order's way to its acceptance, in 5 minutes"
+    )
+    broker_latency_crit_ms: Millis = Field(default=3_000, description="the same, critical")
+    guard_trips_warn: Trips = Field(default=3, description="trips of guards in one hour")
+    guard_trips_crit: Trips = Field(default=10, description="the same, critical")
+    stream_stale_warn_seconds: Seconds = Field(default=30, description="age of the newest market data")
+    stream_stale_crit_seconds: Seconds = Field(default=60, description="the same, critical")
+
+
 class Credentials(Section):
     """Files that hold the account's key, where systemd credentials are not used."""
 
@@ -197,6 +218,7 @@ class Profile(Section):
     risk: Risk = Risk()
     state: State = State()
     service: Service = Service()
+    health: Health = Health()
     credentials: Credentials = Credentials()
 
     @property

@@ -11,6 +11,7 @@ from ztb.core.instrument import Instrument
 from ztb.core.money import PPM, Grid
 from ztb.core.state import EngineConfig
 from ztb.host.profile import Profile
+from ztb.service.signals import Threshold, Thresholds
 
 SECOND_NS: Final = 1_000_000_000
 PERCENT_PPM: Final = PPM // 100
@@ -41,6 +42,24 @@ def engine_config(profile: Profile, instrument: Instrument, *, observe: bool = F
         day_offset_ns=profile.risk.day_offset_minutes * 60 * SECOND_NS,
         observe=observe or profile.mode.trading == "observe",
         reduce_only=profile.mode.trading == "reduce_only",
+    )
+
+
+def health_thresholds(profile: Profile) -> Thresholds:
+    """The section health in the units of the signals: parts per million, milliseconds, a count, milliseconds."""
+    health = profile.health
+    return Thresholds(
+        order_error=Threshold(
+            _ppm(health.order_error_warn_pct, "health.order_error_warn_pct"),
+            _ppm(health.order_error_crit_pct, "health.order_error_crit_pct"),
+        ),
+        order_retry=Threshold(
+            _ppm(health.order_retry_warn_pct, "health.order_retry_warn_pct"),
+            _ppm(health.order_retry_crit_pct, "health.order_retry_crit_pct"),
+        ),
+        broker_latency=Threshold(health.broker_latency_warn_ms, health.broker_latency_crit_ms),
+        guard_trips=Threshold(health.guard_trips_warn, health.guard_trips_crit),
+        staleness=Threshold(health.stream_stale_warn_seconds * 1_000, health.stream_stale_crit_seconds * 1_000),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ztb.core.command import Place
 from ztb.core.error import GateClosed, Rejected, Throttled, VenueError
 from ztb.service.measure import Meter
+from ztb.service.vitals import Vitals
 from ztb.venues.limiter import HELD_BACK
 from ztb.venues.port import (
     Account,
@@ -27,9 +28,11 @@ T = TypeVar("T")
 class MeteredAccount:
     """``port.Account`` around another one. A refusal by the venue is an answer; only failures count as errors."""
 
-    def __init__(self, account: Account, meter: Meter) -> None:
+    def __init__(self, account: Account, meter: Meter, vitals: Vitals | None = None) -> None:
+        """``vitals`` keep what became of each call within a window; the meter counts since the start."""
         self._account = account
         self._meter = meter
+        self._vitals = vitals
 
     @property
     def capabilities(self) -> Capabilities:
@@ -37,7 +40,7 @@ class MeteredAccount:
         return self._account.capabilities
 
     async def place(self, order: Place) -> Placed:
-        return await self._counted(self._account.place(order))
+        return await self._counted(self._account.place(order), order=order)
 
     async def cancel(self, instrument: str, venue_id: str) -> bool:
         return await self._counted(self._account.cancel(instrument, venue_id))
@@ -66,10 +69,10 @@ class MeteredAccount:
     async def rights(self) -> Rights:
         return await self._counted(self._account.rights())
 
-    async def _counted(self, call: Awaitable[T]) -> T:
+    async def _counted(self, call: Awaitable[T], *, order: Place | None = None) -> T:
         self._meter.api_calls += 1
         try:
-            return await call
+            return await (call if self._vitals is None else self._vitals.timed(call, order=order))
         except GateClosed:
             self._meter.api_calls -= 1  # nothing left
             raise

@@ -14,7 +14,8 @@ from typing import Final
 
 from ztb.host.log import get_log
 from ztb.host.process import ProcessMeter
-from ztb.service import status
+from ztb.service import health, status
+from ztb.service.compose import health_thresholds
 from ztb.service.setting import Setting
 from ztb.service.trader import Trader
 from ztb.store.writer import JournalWriter
@@ -36,6 +37,7 @@ class Records:
         self._setting = setting
         self._writer = writer
         self._trader = trader
+        self._thresholds = health_thresholds(setting.profile)
         self._process = ProcessMeter(os.getpid())
         self._is_status_broken = False
         self._checkpoint_sequence = trader.state.sequence
@@ -48,14 +50,23 @@ class Records:
 
     def write_status(self) -> None:
         """Tell the status file and systemd how things are now."""
-        setting = self._setting
+        setting, state = self._setting, self._trader.state
+        now_ns = setting.clock.now_ns()
+        rooms = setting.head_room()
+        outside = health.Outside(
+            phase=setting.facts.phase,
+            breaker_open=health.is_breaker_open(rooms),
+            has_heard_market=setting.meter.market_events > 0,
+            trips=None,
+        )
         plain = status.document(
             setting.facts,
-            self._trader.state,
+            state,
             setting.meter,
-            now_ns=setting.clock.now_ns(),
+            now_ns=now_ns,
             journal_seq=self._writer.committed_seq,
-            rooms=setting.head_room(),
+            rooms=rooms,
+            health=health.document(state, setting.vitals, self._thresholds, outside, now_ns=now_ns),
         )
         setting.systemd.status(plain["says"])
         try:

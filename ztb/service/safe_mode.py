@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ztb.core.event import Kill, Resume
 from ztb.host.log import get_log
-from ztb.service import status
+from ztb.service import health, status
 from ztb.service.operator import LOOK_WALL_S, OperatorFiles
 from ztb.service.setting import Setting
 from ztb.service.starts import Starts
@@ -127,5 +127,6 @@ class SafeMode:
             "drawdown_ppm": 0,
             "orders": {"working": 0, "unknown": 0},
             "journal_seq": 0,
+            "health": health.without_engine(says),
             "meter": setting.meter.to_dict(),
         }

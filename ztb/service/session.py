@@ -97,7 +97,9 @@ class Session:
             paper=setting.options.paper,
         )
         setting.head_room = link.head_room
-        clock_watch = ClockWatch(link.server_time, clock=setting.clock, inbox=setting.inbox)
+        clock_watch = ClockWatch(
+            lambda: setting.vitals.timed(link.server_time()), clock=setting.clock, inbox=setting.inbox
+        )
         try:
             trader = await supervisor.unless_ended(Composer(setting, store, writer, link, supervisor).trader())
             if trader is None:

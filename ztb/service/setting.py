@@ -22,6 +22,7 @@ from ztb.host.systemd import Systemd
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.service.status import Facts
+from ztb.service.vitals import Vitals
 from ztb.venues.port import Addresses, HeadRoom
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -63,6 +64,7 @@ class Setting:
         self.policy = policy
         self.inbox = Inbox(clock)
         self.meter = Meter()
+        self.vitals = Vitals(clock.now_ns)
         self.systemd = Systemd()
         self.head_room: Callable[[], tuple[HeadRoom, ...]] = lambda: ()
         """Of the venue's rate limits; set as soon as there is a venue."""

@@ -41,9 +41,16 @@ class Facts:
 
 
 def document(
-    facts: Facts, state: State, meter: Meter, *, now_ns: int, journal_seq: int, rooms: Sequence[HeadRoom] = ()
+    facts: Facts,
+    state: State,
+    meter: Meter,
+    *,
+    now_ns: int,
+    journal_seq: int,
+    rooms: Sequence[HeadRoom] = (),
+    health: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole status as plain values; ``rooms`` are the venue's rate limits."""
+    """The whole status as plain values; ``rooms`` are the venue's rate limits, ``health`` is that of ``health.py``."""
     control = state.control
     level = control.level(now_ns)
     return {
@@ -68,6 +75,7 @@ def document(
         },
         "rate_limits": plain_rooms(rooms),
         "journal_seq": journal_seq,
+        "health": health,
         "meter": meter.to_dict(),
     }
 

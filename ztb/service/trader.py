@@ -135,6 +135,7 @@ class Composer:
         account = MeteredAccount(
             self._link.account(keys, instrument, directory=setting.options.state_dir, at_wire=at_the_wire),
             setting.meter,
+            setting.vitals,
         )
         cursor = recovered.cursor if recovered.cursor is not None else await self._first_cursor(account, instrument)
         tracker = OrderTracker(
