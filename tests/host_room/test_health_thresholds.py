@@ -1,4 +1,4 @@
-"""The section health and the HEALTH_* variables of older systems (E-42 to E-46): defaults, spellings, what is refused."""
+"""The section health and the HEALTH_* variables of older systems (E-42 to E-46): defaults, spellings, refusals."""
 
 from __future__ import annotations
 
