@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 
+from ztb.cli.colour import painted, wants_colour
 from ztb.cli.result import Result, error_envelope, printable
 from ztb.core.error import ZtbError
 
@@ -19,7 +20,8 @@ def show_result(result: Result, envelope: str, *, quiet: bool) -> int:
         print(_redacted(envelope), flush=True)
         return result.exit_code
     if result.text:
-        print(_redacted(printable(result.text)), flush=True)
+        text = _redacted(printable(result.text))
+        print(painted(text) if wants_colour() else text, flush=True)
     if not quiet:
         for warning in result.warnings:
             print(_redacted(f"ztb: warning: {printable(warning)}"), file=sys.stderr)

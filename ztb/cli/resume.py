@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from ztb.cli import operate
+from ztb.cli.answers import answers
 from ztb.cli.operate import ANSWER_S_MAX, Place
 from ztb.cli.result import Result, printable
 from ztb.cli.sighting import NotRunning, Sighting, Status, sight
 from ztb.core.command import Notify
-from ztb.core.error import CredentialError, StoreError, ZtbError
+from ztb.core.error import CredentialError, StoreError
 from ztb.service.operator import KILL_NAME, RESUME_NAME
-from ztb.store.codec import decode
-from ztb.store.database import JOURNAL_NAME
-from ztb.store.reader import JournalReader
 
 EXIT_REFUSED: Final = 1
 ANSWERS: Final = ("resumed", "resume_refused")
@@ -58,14 +54,14 @@ def resume(args: argparse.Namespace) -> Result:
     if not kill_file.exists() and not is_held(before.status):
         data = {"profile": place.profile, "pid": before.status.pid, "resumed": False, "level": before.status.level}
         return Result(data, f"nothing to resume: {before.status.says}", warnings=place.warnings)
-    with _answers(before) as answers:
+    with answers(before, ANSWERS) as answered:
         _take_away(kill_file)
         asked = operate.lay_file(place, RESUME_NAME, reason)
         asked_ns = time.time_ns()
         answer: list[Notify] = []
 
         def has_answered() -> bool:
-            answer.extend(answers())
+            answer.extend(answered())
             if answer:
                 return True
             now = operate.look(place)
@@ -102,24 +98,6 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float
     operate.wait_for(lambda: (now := operate.look(place)) is None or not is_held(now.status))
     text = f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s"
     return Result(data, text, warnings=place.warnings)
-
-
-@contextmanager
-def _answers(seen: Sighting) -> Iterator[Any]:
-    """A function that gives the engine's answers since now, from the journal (it may be another user's)."""
-    try:
-        reader = JournalReader(Path(seen.status.state_dir) / JOURNAL_NAME)
-    except ZtbError:
-        yield lambda: []
-        return
-    with closing(reader):
-        after_seq = reader.head.seq
-
-        def answers() -> list[Notify]:
-            notices = (decode(record.kind, record.body) for record in reader.read(after_seq, {"notify"}))
-            return [notice for notice in notices if isinstance(notice, Notify) and notice.code in ANSWERS]
-
-        yield answers
 
 
 def _take_away(kill_file: Path) -> None:
