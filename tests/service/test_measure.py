@@ -51,7 +51,19 @@ def test_the_document_holds_every_counter() -> None:
     plain = Meter(orders_placed=3).to_dict()
     assert plain["orders_placed"] == 3
     assert {"step_us", "place_us", "api_calls", "errors", "reconciliations_unclean"} <= plain.keys()
-    assert all(isinstance(value, int | dict) for value in plain.values())
+    assert all(isinstance(value, int | dict | list) for value in plain.values())
+
+
+def test_trips_are_counted_by_their_category_and_whether_they_pass() -> None:
+    meter = Meter()
+    assert meter.to_dict()["trips"] == []
+    meter.count_trip("limit", recoverable=False)
+    meter.count_trip("data", recoverable=True)
+    meter.count_trip("limit", recoverable=False)
+    assert meter.to_dict()["trips"] == [
+        {"category": "data", "recoverable": True, "count": 1},
+        {"category": "limit", "recoverable": False, "count": 2},
+    ]
 
 
 def failing(error: VenueError) -> MeteredAccount:

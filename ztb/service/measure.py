@@ -66,12 +66,23 @@ class Meter:
     feed_losses: int = 0
     reconciliations: int = 0
     reconciliations_unclean: int = 0
+    trips: dict[tuple[str, bool], int] = field(default_factory=dict)
+    """Of guards, by category and whether it passes without an operator (E-47)."""
     step: Window = field(default_factory=Window)
     """Event in to commands out, waiting in the inbox included."""
     place: Window = field(default_factory=Window)
     """Order handed to the network to the venue's answer."""
 
+    def count_trip(self, category: str, *, recoverable: bool) -> None:
+        """A guard tripped."""
+        key = (category, recoverable)
+        self.trips[key] = self.trips.get(key, 0) + 1
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the journal and the status file."""
         plain = {name: value for name, value in vars(self).items() if isinstance(value, int)}
-        return {**plain, "step_us": self.step.summary_us(), "place_us": self.place.summary_us()}
+        trips = [
+            {"category": category, "recoverable": recoverable, "count": count}
+            for (category, recoverable), count in sorted(self.trips.items())
+        ]
+        return {**plain, "trips": trips, "step_us": self.step.summary_us(), "place_us": self.place.summary_us()}
