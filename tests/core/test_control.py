@@ -25,6 +25,7 @@ EXPECTED = {
     "OBSERVE": (False, False, False),
     "STARTING": (False, False, True),
     "STOPPING": (False, False, True),
+    "FLATTENING": (False, False, True),
     "KILLED": (False, False, True),
 }
 

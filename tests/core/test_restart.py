@@ -141,7 +141,7 @@ def test_a_snapshot_of_another_version_is_not_guessed_at() -> None:
     desk = Desk()
     plain = desk.engine.state.snapshot()
     plain["version"] += 1
-    with pytest.raises(InvariantBroken, match="snapshot version 3, this build reads 2"):
+    with pytest.raises(InvariantBroken, match="snapshot version 4, this build reads 3"):
         desk.engine.state.restore(plain)
 
 

@@ -16,6 +16,8 @@ POST_ONLY: Final = "post_only"
 """Rests, or expires at once where it would take."""
 MARKET: Final = "market"
 """Takes at any price; ``price`` is what the limits are measured with, the venue does not see it."""
+FLATTEN: Final = "flatten"
+"""Purpose of an order by which a flatten closes what is held: the only kind that leaves while all else is silent."""
 TIMES_IN_FORCE: Final = (GTC, IOC, FOK, POST_ONLY, MARKET)
 
 
@@ -33,6 +35,10 @@ class Place(Struct, gc=False, omit_defaults=True):
     sequence: int
     reason: str
     time_in_force: str = GTC
+    purpose: str = ""
+    """``FLATTEN``, or "" for the policy's orders."""
+    reference: int = 0
+    """The price that its slippage is measured from; 0: none was noted."""
 
 
 @final

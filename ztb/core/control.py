@@ -21,7 +21,9 @@ class Level(IntEnum):
     OBSERVE = 4
     STARTING = 5
     STOPPING = 6
-    KILLED = 7
+    FLATTENING = 7
+    """What is held is being closed, or was closed on an operator's word and nothing is opened until he resumes."""
+    KILLED = 8
 
 
 class Permit(NamedTuple):
@@ -40,6 +42,7 @@ PERMITS: Final[dict[Level, Permit]] = {
     Level.OBSERVE: Permit(opening=False, reducing=False, cancels=False),
     Level.STARTING: Permit(opening=False, reducing=False, cancels=True),
     Level.STOPPING: Permit(opening=False, reducing=False, cancels=True),
+    Level.FLATTENING: Permit(opening=False, reducing=False, cancels=True),
     Level.KILLED: Permit(opening=False, reducing=False, cancels=True),
 }
 
@@ -50,9 +53,13 @@ REFUSALS: Final[dict[Level, str]] = {
     Level.OBSERVE: "observe_only",
     Level.STARTING: "not_reconciled",
     Level.STOPPING: "stopping",
+    Level.FLATTENING: "flattening",
     Level.KILLED: "killed",
 }
 """The fixed reason code of a refusal at each level."""
+
+NO_FLATTEN: Final = frozenset({Level.OBSERVE})
+"""Levels at which not even the orders of a flatten leave: there is no way to send."""
 
 
 @dataclass(slots=True)
@@ -73,11 +80,15 @@ class Control:
     clock_is_off: bool = False
     reconciled: bool = False
     stopping: bool = False
+    flattening: bool = False
+    """From the beginning of a flatten until an operator resumes (see ``flatten``)."""
 
     def level(self, now_ns: int) -> Level:
         """The strongest control in force at ``now_ns``."""
         if self.killed:
             return Level.KILLED
+        if self.flattening:
+            return Level.FLATTENING
         if self.stopping:
             return Level.STOPPING
         if self.observe:
@@ -118,6 +129,7 @@ class Control:
         self.pause_until_ns = 0
         self.pause_reason = ""
         self.reduce_only_reason = ""
+        self.flattening = False
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
@@ -131,4 +143,5 @@ class Control:
 
 _DURABLE: Final = (
     "reduce_only_reason", "pause_until_ns", "pause_reason", "killed", "kill_source", "kill_reason", "kill_ns",
+    "flattening",
 )  # fmt: skip

@@ -69,12 +69,15 @@ class Started(Struct, gc=False):
 
 
 @final
-class Reconciled(Struct, gc=False):
+class Reconciled(Struct, gc=False, omit_defaults=True):
     """Our orders and the venue's were compared. ``clean`` False: a difference that nobody could explain."""
 
     ts_ns: int
     clean: bool
-    text: str = ""
+    text: str = field(default_factory=str)
+    """Made by a factory, so that it is written even when empty: as in journals from before ``begun_ns``."""
+    begun_ns: int = 0
+    """When the venue was asked: what happened later may be missing from the answer. 0: not told."""
 
 
 @final
@@ -117,6 +120,7 @@ class OrderRecovered(Struct, gc=False):
     reduce_only: bool
     created_ns: int
     sequence: int
+    purpose: str = ""
 
 
 @final
@@ -224,21 +228,49 @@ class Pause(Struct, gc=False):
 
 
 @final
-class Kill(Struct, gc=False):
+class Kill(Struct, gc=False, omit_defaults=True):
     """Latch: cancel everything, send nothing more until an operator resumes with a reason."""
 
     ts_ns: int
     source: str
     reason: str
+    by: str = ""
+    """Who, as the host knows him; "" where nobody can be told."""
 
 
 @final
-class Resume(Struct, gc=False):
-    """An operator lifts the kill latch and any pause."""
+class Resume(Struct, gc=False, omit_defaults=True):
+    """An operator lifts the kill latch, any pause, and the silence after a flatten."""
 
     ts_ns: int
     source: str
     reason: str
+    by: str = ""
+
+
+@final
+class Flatten(Struct, gc=False, omit_defaults=True):
+    """Cancel all of ours and close what this bot holds, until the venue agrees that it is flat.
+
+    Nothing else leaves meanwhile. One that comes while another runs changes its terms and its deadline.
+    """
+
+    ts_ns: int
+    source: str
+    reason: str
+    mode: str
+    """Of ``flattening.MODES``."""
+    slippage_ppm_max: int
+    """A limit is at most so far from the market."""
+    within_ns: int
+    """Not flat after so long: people are alarmed, and it goes on at a slower pace."""
+    then_stop: bool = False
+    """Once flat, the service ends."""
+    kill: bool = False
+    """The kill latch is set first (panic)."""
+    holds: bool = True
+    """Once flat, nothing is opened until an operator resumes; False: as an orderly stop ends."""
+    by: str = ""
 
 
 @final
@@ -252,7 +284,8 @@ class Stop(Struct, gc=False):
 EVENT_TYPES: Final = (
     Trade, Quote, Depth, Timer, Started, Reconciled, Feed, ClockMeasured, BreakerTurned, OrderRecovered, OrderDurable,
     OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired, OrderUnknown, OrderNotPlaced,
-    CancelFailed, Pause, Kill, Resume, Stop,
+    CancelFailed, Pause, Kill, Resume, Flatten,
+    Stop,
 )  # fmt: skip
 """Every kind of event, for codecs and tests."""
 
@@ -282,5 +315,6 @@ Event = (
     | Pause
     | Kill
     | Resume
+    | Flatten
     | Stop
 )

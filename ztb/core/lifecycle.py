@@ -100,7 +100,7 @@ def _recover(state: State, event: OrderRecovered) -> None:
         )
     order = Order(
         event.client_id, event.instrument, event.side, event.lots, event.price, event.reduce_only, event.created_ns,
-        event.sequence,
+        event.sequence, purpose=event.purpose,
     )  # fmt: skip
     state.rate.add(event.created_ns)
     state.add_order(order)
@@ -144,6 +144,9 @@ def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[C
     if not order.fill(event.trade_id, event.lots):
         return []
     desk = state.desks[order.instrument]
+    if state.flattening is not None:
+        state.flattening.note_fill(event.client_id, event.lots, event.price, event.fee, now_ns)
+        state.due_ns = 0
     state.ledger.fill(
         order.instrument,
         side=order.side,

@@ -106,6 +106,8 @@ class Order:
     looked_up_ns: int = 0
     ended_ns: int = 0
     """When the venue ended it without all its lots; 0: it works, or it was filled or refused whole."""
+    purpose: str = ""
+    """As its ``Place`` says."""
 
     @property
     def unfilled_lots(self) -> int:
@@ -167,5 +169,5 @@ class Order:
 _FIELDS: Final = (
     "client_id", "instrument", "side", "lots", "price", "reduce_only", "created_ns", "sequence", "state", "venue_id",
     "filled_lots", "fills", "cancel_asked_ns", "cancel_again_ns",
-    "looked_up_ns", "ended_ns",
+    "looked_up_ns", "ended_ns", "purpose",
 )  # fmt: skip

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from ztb.core.command import GTC
 from ztb.core.control import Control
 from ztb.core.error import InvariantBroken
+from ztb.core.flattening import Flattening
 from ztb.core.guard import Limits, RateWindow
 from ztb.core.instrument import Instrument
 from ztb.core.market import Desk
@@ -20,7 +22,7 @@ from ztb.core.order import Order
 from ztb.core.position import Ledger
 from ztb.core.rejection import Rejections
 
-SNAPSHOT_VERSION: Final = 2
+SNAPSHOT_VERSION: Final = 3
 SETTLE_NS: Final = 5_000_000_000
 """So long the lots of an ended order still count as if they might fill: venues tell fills after they confirmed a
 cancel, and the limit on exposure must hold then too."""
@@ -43,6 +45,8 @@ class EngineConfig:
     day_offset_ns: int = 0
     observe: bool = False
     reduce_only: bool = False
+    times_in_force: tuple[str, ...] = (GTC,)
+    """What the venue knows, sorted; a flatten takes the best of them."""
 
 
 class State:
@@ -50,7 +54,7 @@ class State:
 
     __slots__ = (
         "clock_backsteps", "clock_offset_ns", "clock_stage", "clock_uncertainty_ns", "control", "desks", "due_ns",
-        "epoch", "feed_up", "install", "ledger", "now_ns", "orders", "policy_suspended", "rate",
+        "epoch", "feed_up", "flattening", "install", "ledger", "now_ns", "orders", "policy_suspended", "rate",
         "refused_market_events", "rejections", "sequence", "settling", "working",
     )  # fmt: skip
 
@@ -71,6 +75,8 @@ class State:
         """Those that ended lately without all their lots, oldest first."""
         self.control = Control(observe=config.observe, reduce_only_profile=config.reduce_only)
         self.rate = RateWindow()
+        self.flattening: Flattening | None = None
+        """The newest flatten, while it runs and until an operator resumes."""
         self.feed_up = False
         """Whether the market stream said that it is connected; every session begins without one."""
         self.policy_suspended = ""
@@ -123,6 +129,7 @@ class State:
             "made_ns": list(self.rate.made_ns),
             "feed_up": self.feed_up,
             "policy_suspended": self.policy_suspended,
+            "flattening": None if self.flattening is None else self.flattening.snapshot(),
             "rejections": [[*key, *value] for key, value in sorted(self.rejections.items())],
             "clock": [self.clock_offset_ns, self.clock_uncertainty_ns, self.clock_stage],
             "clock_backsteps": self.clock_backsteps,
@@ -152,6 +159,7 @@ class State:
             if restored.ended_ns:
                 self.settling[restored.client_id] = restored
         self.control.restore(plain["control"])
+        self.flattening = None if plain["flattening"] is None else Flattening.restored(plain["flattening"])
         self.rate.made_ns.clear()
         self.rate.made_ns.extend(plain["made_ns"])
         self.rejections = {

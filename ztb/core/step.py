@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ztb.core import flatten
 from ztb.core.command import Command, Notify, Place
 from ztb.core.condition import judge_breaker, judge_clock, judge_data, listen_anew
 from ztb.core.control import PERMITS, REFUSALS
@@ -19,6 +20,7 @@ from ztb.core.event import (
     Depth,
     Event,
     Feed,
+    Flatten,
     Kill,
     OrderAccepted,
     OrderDurable,
@@ -90,7 +92,8 @@ class Engine:
             due = self._backstep(now_ns)
             now_ns = state.now_ns
         state.now_ns = now_ns
-        if now_ns >= state.due_ns:
+        is_due = now_ns >= state.due_ns
+        if is_due:
             if state.ledger.turn_day(now_ns):
                 self._set_floor()
             due = [*due, *orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)]
@@ -128,12 +131,18 @@ class Engine:
                 commands = self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
             case Resume():
                 commands = self._on_resume(event, now_ns)
+            case Flatten():
+                commands = self._on_flatten(event, now_ns)
             case Stop():
                 state.control.stopping = True
                 commands = cancel_all(state, "stopping", now_ns)
             case _:
                 commands = apply_order_event(state, event, now_ns)
-        return [*due, *commands] if due else commands
+        if not is_due:
+            return [*due, *commands] if due else commands
+        if state.flattening is not None:
+            commands = [*commands, *flatten.advance(state, self.config, now_ns, state.flattening)]
+        return [*due, *commands]
 
     # --- the market ---------------------------------------------------------------------------------------------
 
@@ -291,6 +300,7 @@ class Engine:
         state.control.reconciled = False
         state.control.stopping = False
         listen_anew(state, now_ns)
+        flatten.restart(state, now_ns)
         self._set_floor()
         commands: list[Command] = []
         for order in list(state.working.values()):
@@ -308,6 +318,7 @@ class Engine:
 
     def _on_reconciled(self, event: Reconciled, now_ns: int) -> Sequence[Command]:
         self.state.control.reconciled = event.clean
+        flatten.compared(self.state, event)
         return _NOTHING if event.clean else [Notify(now_ns, "error", "reconciliation_unclean", event.text)]
 
     def _on_resume(self, event: Resume, now_ns: int) -> list[Command]:
@@ -315,11 +326,17 @@ class Engine:
         if not control.reconciled:
             return [Notify(now_ns, "error", "resume_refused", "orders and fills are not reconciled with the venue")]
         control.resume()
+        flatten.resumed(self.state)
         # The losses that led here are accounted for; from now on they are measured from where the operator resumed.
         self.state.ledger.peak = self.state.ledger.equity
         self.state.ledger.day_open = self.state.ledger.equity
         self._set_floor()
         return [Notify(now_ns, "warning", "resumed", f"{event.reason} (by {event.source})")]
+
+    def _on_flatten(self, event: Flatten, now_ns: int) -> list[Command]:
+        """Panic is a kill first; what is cancelled by it need not be cancelled again."""
+        killed = self._kill(source=event.source, reason=event.reason, now_ns=now_ns) if event.kill else []
+        return [*killed, *flatten.begin(self.state, self.config, event, now_ns)]
 
     def _kill(self, *, source: str, reason: str, now_ns: int) -> list[Command]:
         if not self.state.control.kill(source=source, reason=reason, now_ns=now_ns):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ztb.core.command import Cancel, Command, LookUp
+from ztb.core.command import FLATTEN, Cancel, Command, LookUp
 from ztb.core.control import PERMITS
 from ztb.core.lifecycle import LOOK_UP_EVERY_NS
 from ztb.core.order import Order, OrderState
@@ -43,6 +43,7 @@ def orders_due(state: State, now_ns: int, *, order_ttl_ns: int) -> list[Command]
     commands: list[Command] = []
     may_cancel = PERMITS[state.control.level(now_ns)].cancels
     must_end = state.control.killed or state.control.stopping
+    is_flattening = state.flattening is not None and state.flattening.is_active
     for order in state.working.values():
         if order.state is OrderState.UNKNOWN:
             if now_ns - order.looked_up_ns >= LOOK_UP_EVERY_NS:
@@ -52,6 +53,8 @@ def orders_due(state: State, now_ns: int, *, order_ttl_ns: int) -> list[Command]
             if now_ns - order.cancel_asked_ns >= CANCEL_DEADLINE_NS:
                 commands.append(LookUp(now_ns, order.client_id, order.instrument))
                 commands.append(cancel(state, order, "cancel_unanswered", now_ns))
+        elif is_flattening and order.purpose == FLATTEN:
+            continue  # it has its own time to work
         elif may_cancel and now_ns >= order.cancel_again_ns and (must_end or now_ns - order.created_ns > order_ttl_ns):
             commands.append(cancel(state, order, "too_old", now_ns))
     state.due_ns = min(state.ledger.day_end_ns, now_ns + HOUSEKEEPING_NS)

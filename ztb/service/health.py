@@ -74,6 +74,7 @@ OF_LEVEL: Final[dict[Level, Health]] = {
     Level.OBSERVE: Health.HEALTHY,
     Level.STARTING: Health.DEGRADED,  # once it was ready: a difference to the venue that nobody could explain
     Level.STOPPING: Health.UNHEALTHY,
+    Level.FLATTENING: Health.UNHEALTHY,
     Level.KILLED: Health.UNHEALTHY,
 }
 
@@ -197,4 +198,5 @@ _LEVEL_TEXTS: Final[dict[Level, str]] = {
     Level.PAUSED: "paused",
     Level.STARTING: "orders and fills differ from the venue's: nothing is opened",
     Level.STOPPING: "stopping",
+    Level.FLATTENING: "flattening, or flat on an operator's word: nothing is opened until a resume",
 }

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
-from ztb.core.command import Cancel, LookUp, Notify, Place
+from ztb.core import flatten
+from ztb.core.command import FLATTEN, Cancel, LookUp, Notify, Place
 from ztb.core.error import InvariantBroken, StoreCorrupt, ZtbError
 from ztb.core.event import (
     CancelFailed,
+    Flatten,
     Kill,
     OrderAccepted,
     OrderCancelled,
@@ -28,6 +30,7 @@ from ztb.core.event import (
     Resume,
     Started,
 )
+from ztb.core.flattening import Flattening
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.order import OrderState
 from ztb.core.state import State
@@ -88,9 +91,11 @@ def fold(state: State, item: object, ts_ns: int) -> None:
                 raise InvariantBroken(f"an order in {item.instrument}, which the profile does not name")
             recovered = OrderRecovered(
                 item.ts_ns, item.client_id, item.instrument, item.side, item.lots, item.price, item.reduce_only,
-                item.ts_ns, item.sequence,
+                item.ts_ns, item.sequence, item.purpose,
             )  # fmt: skip
             apply_order_event(state, recovered, ts_ns)
+            if item.purpose == FLATTEN and state.flattening is not None:
+                state.flattening.note_place(flatten.sent_of(item))
         case OrderFilled():
             _mark_at_fill(state, item)
             apply_order_event(state, item, ts_ns)
@@ -103,6 +108,7 @@ def fold(state: State, item: object, ts_ns: int) -> None:
             # As the engine did then, so that what followed (``OrderNotPlaced``) finds the orders as it found them.
             for order in list(state.working.values()):
                 apply_order_event(state, OrderUnknown(ts_ns, order.client_id, "restart"), ts_ns)
+            flatten.restart(state, ts_ns)
         case Notify():
             _fold_notice(state, item)
         case Pause():
@@ -113,6 +119,9 @@ def fold(state: State, item: object, ts_ns: int) -> None:
             looked_up = state.orders.get(item.client_id)
             if looked_up is not None and looked_up.state is OrderState.UNKNOWN:
                 looked_up.looked_up_ns = item.ts_ns
+        case Flatten():
+            if not state.control.observe:
+                flatten.take(state, item, item.ts_ns)
         case Resume():
             pass  # it counts only where the engine said ``resumed``
         case _ if isinstance(item, ORDER_EVENTS):
@@ -121,6 +130,8 @@ def fold(state: State, item: object, ts_ns: int) -> None:
 
 def _fold_notice(state: State, notice: Notify) -> None:
     """What the engine itself decided (a breaker's kill, a resume that it granted) stands in its notices."""
+    if state.flattening is not None:
+        _fold_flatten(state, state.flattening, notice)
     match notice.code:
         case "killed":
             # A breaker's kill has no event of its own; the notice says ``reason (by source)``.
@@ -130,7 +141,18 @@ def _fold_notice(state: State, notice: Notify) -> None:
             state.control.reduce_only_reason = notice.code
         case "resumed":
             state.control.resume()
+            flatten.resumed(state)
             state.ledger.peak = state.ledger.day_open = state.ledger.equity
+
+
+def _fold_flatten(state: State, running: Flattening, notice: Notify) -> None:
+    match notice.code:
+        case flatten.DONE:
+            flatten.end(state, running, notice.text.partition(":")[0], notice.ts_ns)
+        case flatten.LATE:
+            running.alarmed_ns = notice.ts_ns
+        case flatten.AGAIN:
+            flatten.begin_again(state, running, notice.ts_ns)
 
 
 def _mark_at_fill(state: State, fill: OrderFilled) -> None:
