@@ -22,6 +22,7 @@ EXPECTED = {
     "REDUCE_ONLY": (False, True, True),
     "CLOCK": (False, True, True),
     "PAUSED": (False, True, True),
+    "FROZEN": (False, False, True),
     "OBSERVE": (False, False, False),
     "STARTING": (False, False, True),
     "STOPPING": (False, False, True),
@@ -40,20 +41,29 @@ def test_a_stronger_level_never_opens_what_a_weaker_one_closed() -> None:
     assert opening == [True] + [False] * (len(Level) - 1)
 
 
-@given(*[st.booleans()] * 8)
+@given(*[st.booleans()] * 9)
 def test_the_strongest_control_that_is_on_decides(
-    observe: bool, profile: bool, guard: bool, paused: bool, killed: bool, reconciled: bool, stopping: bool, off: bool
+    observe: bool,
+    profile: bool,
+    guard: bool,
+    paused: bool,
+    killed: bool,
+    reconciled: bool,
+    stopping: bool,
+    off: bool,
+    frozen: bool,
 ) -> None:
     control = Control(
-        observe=observe, reduce_only_profile=profile, reduce_only_reason="loss" if guard else "",
+        observe=observe, reduce_only_profile=profile, reduce_only_reasons={"loss": False} if guard else {},
         pause_until_ns=100 if paused else 0, killed=killed, reconciled=reconciled, stopping=stopping,
-        clock_is_off=off,
+        clock_is_off=off, freezes={"": (100, "wait")} if frozen else {},
     )  # fmt: skip
     on = [
         (killed, "KILLED"),
         (stopping, "STOPPING"),
         (observe, "OBSERVE"),
         (not reconciled, "STARTING"),
+        (frozen, "FROZEN"),
         (paused, "PAUSED"),
         (off, "CLOCK"),
         (profile or guard, "REDUCE_ONLY"),
@@ -93,17 +103,18 @@ def test_a_resume_lifts_everything_but_what_the_profile_says() -> None:
     control = Control(reduce_only_profile=True, reconciled=True)
     control.kill(source="operator", reason="look", now_ns=7)
     control.pause(10**18, "wait")
-    control.reduce_only_reason = "loss"
+    control.reduce("loss")
     control.resume()
     assert control.level(8) is Level.REDUCE_ONLY
-    assert control == Control(reduce_only_profile=True, reconciled=True)
+    assert control == Control(reduce_only_profile=True, reconciled=True, conservative=True)
 
 
 @given(st.booleans(), NS, st.text(max_size=5), st.booleans(), st.booleans(), st.booleans())
 def test_the_latch_pauses_and_reduce_only_outlive_the_process_and_the_rest_does_not(
     killed: bool, until_ns: int, reason: str, observe: bool, reconciled: bool, stopping: bool
 ) -> None:
-    old = Control(observe=observe, reconciled=reconciled, stopping=stopping, reduce_only_reason=reason)
+    old = Control(observe=observe, reconciled=reconciled, stopping=stopping)
+    old.reduce(reason, clears_itself=killed)
     old.pause(until_ns, "wait")
     if killed:
         old.kill(source="operator", reason="look", now_ns=7)
@@ -112,7 +123,8 @@ def test_the_latch_pauses_and_reduce_only_outlive_the_process_and_the_rest_does_
     assert new.killed is killed
     assert (new.kill_source, new.kill_reason, new.kill_ns) == (("operator", "look", 7) if killed else ("", "", 0))
     assert new.pause_until_ns == until_ns
-    assert new.reduce_only_reason == reason
+    assert new.reduce_only_reasons == {reason: killed}
+    assert new.conservative is killed
     assert new.observe is not observe
     assert not new.reconciled
     assert not new.stopping
@@ -165,7 +177,7 @@ def test_reduce_only_shrinks_from_both_sides_and_never_flips(first: int, second:
     opened = desk.working(first, instrument=LEVERAGED)
     desk.fill(opened, lots=4)
     desk.cancelled(opened)
-    desk.engine.state.control.reduce_only_reason = "loss"
+    desk.engine.state.control.reduce("loss")
     assert desk.refused(first, instrument=LEVERAGED) == "reduce_only"
     place = desk.order(second, instrument=LEVERAGED)
     assert place.lots == 4

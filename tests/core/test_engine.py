@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.scene import CAPITAL, DAY, LEVERAGED, MINUTE, SECOND, SPOT, T0, WIDE, Desk, cancels, notices, places
+from ztb.core.command import Balance
 from ztb.core.error import InvariantBroken
 from ztb.core.event import Depth, Feed, Quote, Reconciled, Resume, Started, Timer, Trade
 from ztb.core.guard import Limits
@@ -211,7 +212,7 @@ def test_a_new_day_begins_with_a_new_balance_and_the_old_verdict() -> None:
     desk.market(951)
     # Midnight in Japan is 15:00 UTC; T0 is 22:13:20 UTC, so it is 16 h 46 min 40 s away.
     desk.wait(16 * 3_600 * SECOND + 46 * MINUTE + 40 * SECOND)
-    assert desk.market(946) == []  # 54 below the entry, 5 below this morning
+    assert [type(one) for one in desk.market(946)] == [Balance]  # 54 below the entry, 5 below this morning
     assert desk.market(902) == []
     assert desk.market(901) == []
     assert notices(desk.market(900)) == [("error", "daily_loss_limit_exceeded")]

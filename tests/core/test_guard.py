@@ -210,11 +210,20 @@ def test_what_is_let_through_keeps_every_outcome_within_the_limits(
         assert max(abs(total) for total in after) > LIMITS.position_lots_max
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+MAY_BE_NOTHING = ("wallet_drift_lots_max", "sharpe_milli_min")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits) if field.name not in MAY_BE_NOTHING])
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_limit_of_nothing_or_less_is_no_limit(name: str, value: int) -> None:
     with pytest.raises(ConfigError, match=f"limit {name} must be positive"):
         replace(WIDE, **{name: value})
+
+
+def test_a_drift_may_be_nothing_and_a_ratio_of_returns_anything_but_no_drift_is_below_nothing() -> None:
+    assert replace(WIDE, wallet_drift_lots_max=0, sharpe_milli_min=-500).sharpe_milli_min == -500
+    with pytest.raises(ConfigError, match="limit wallet_drift_lots_max must be 0 or more"):
+        replace(WIDE, wallet_drift_lots_max=-1)
 
 
 # --- the same through the engine -----------------------------------------------------------------------------------

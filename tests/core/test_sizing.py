@@ -60,7 +60,7 @@ def test_a_short_is_bought_back_in_reduce_only() -> None:
     for instrument in (FX, LEVERAGED):
         desk = desk_of(instrument)
         desk.sold(instrument=instrument)
-        desk.engine.state.control.reduce_only_reason = "daily_loss_limit_exceeded"
+        desk.engine.state.control.reduce("daily_loss_limit_exceeded")
         assert desk.refused(SELL, instrument=instrument) == "reduce_only"
         back = desk.order(BUY, instrument=instrument)
         assert (back.lots, back.reduce_only) == (10, True)
@@ -73,9 +73,9 @@ def test_what_is_too_small_to_be_sold_is_parked_as_dust() -> None:
     desk.fill(place, lots=4)
     desk.cancelled(place)
     assert desk.refused(SELL, instrument=COARSE) == "dust"
-    desk.engine.state.control.reduce_only_reason = "daily_loss_limit_exceeded"
+    desk.engine.state.control.reduce("daily_loss_limit_exceeded")
     assert desk.refused(SELL, instrument=COARSE) == "dust", "in reduce-only it is the dust that counts as well"
-    desk.engine.state.control.reduce_only_reason = ""
+    desk.engine.state.control.reduce_only_reasons.clear()
     more = desk.working(BUY, instrument=COARSE)
     desk.fill(more, lots=1)
     desk.cancelled(more)

@@ -47,7 +47,7 @@ def test_not_armed_lets_nothing_through() -> None:
         ("observe", True, "observe_only", "observe_only"),
         ("reconciled", False, "not_reconciled", "not_reconciled"),
         ("reduce_only_profile", True, "reduce_only", ""),
-        ("reduce_only_reason", "daily_loss_limit_exceeded", "reduce_only", ""),
+        ("reduce_only_reasons", {"daily_loss_limit_exceeded": False}, "reduce_only", ""),
     ],
 )
 def test_the_controls_as_they_are_now_decide(name: str, value: object, opening: str, reducing: str) -> None:

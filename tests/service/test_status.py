@@ -19,7 +19,7 @@ KEYS = {
     "schema_version", "updated_ns", "profile", "mode", "armed", "build", "config", "phase", "pid", "state_dir",
     "time_scale", "ready", "level", "says", "kill", "reduce_only", "pause_until_ns", "policy_suspended", "session",
     "instruments", "equity", "drawdown_ppm", "orders", "journal_seq", "meter", "clock",
-    "rate_limits", "health",
+    "rate_limits", "health", "risk", "preview",
 }  # fmt: skip
 """What other processes read; a key that is gone breaks them."""
 
@@ -100,7 +100,7 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
     bench.engine.state.policy_suspended = "it raised"
     assert "suspended: it raised" in said(bench)
     bench.engine.state.policy_suspended = ""
-    bench.engine.state.control.reduce_only_reason = "daily_loss_limit_exceeded"
+    bench.engine.state.control.reduce("daily_loss_limit_exceeded")
     assert said(bench) == "reduce-only"
     bench.handle(Stop(0, "test"))
     assert said(bench, phase="stopped") == "stopped, 0 orders still working"

@@ -71,7 +71,43 @@ class Notify(Struct, gc=False):
     text: str
 
 
-Command = Place | Cancel | LookUp | Notify
+@final
+class Tripped(Struct, gc=False):
+    """A guard tripped and the engine has reacted; on record, so that a recovery knows it. Nobody has to do anything.
 
-COMMAND_TYPES: Final = (Place, Cancel, LookUp, Notify)
+    ``until_ns``: the end of the pause that it made (0: none). ``instrument`` "": all of them.
+    """
+
+    ts_ns: int
+    code: str
+    instrument: str
+    until_ns: int
+    text: str
+
+
+@final
+class Cleared(Struct, gc=False):
+    """The cause of a trip has passed, and with it the reduce-only that it asked for."""
+
+    ts_ns: int
+    code: str
+
+
+@final
+class Balance(Struct, gc=False):
+    """What losses are measured against: told at the turn of the day, and when the peak has risen.
+
+    Money units above the capital, so that another capital at the next start shifts nothing.
+    """
+
+    ts_ns: int
+    profit: int
+    peak_profit: int
+    day_open_profit: int
+    day_end_ns: int
+
+
+Command = Place | Cancel | LookUp | Notify | Tripped | Cleared | Balance
+
+COMMAND_TYPES: Final = (Place, Cancel, LookUp, Notify, Tripped, Cleared, Balance)
 """Every kind of command, for codecs and tests."""

@@ -218,11 +218,65 @@ class CancelFailed(Struct, gc=False):
 
 
 @final
-class Pause(Struct, gc=False):
-    """No new opening orders until ``until_ns``; a pause never shortens an older one."""
+class ApiHealth(Struct, gc=False):
+    """How the venue's interface did lately: calls, failed calls, the share of its rate limit in use, its breaker."""
+
+    ts_ns: int
+    calls: int
+    errors: int
+    rate_use_ppm: int
+    breaker_open: bool
+
+
+@final
+class BrokerRead(Struct, gc=False):
+    """Orders and balances were read from the venue, or could not be."""
+
+    ts_ns: int
+    ok: bool
+    text: str = ""
+
+
+@final
+class WalletMeasured(Struct, gc=False):
+    """So many lots the venue holds less than the ledger says; 0 or less: it holds enough."""
+
+    ts_ns: int
+    instrument: str
+    missing_lots: int
+
+
+@final
+class Pause(Struct, gc=False, omit_defaults=True):
+    """No new opening orders until ``until_ns``; a pause never shortens an older one.
+
+    ``instrument`` "": all of them. ``freeze``: not even positions are shrunk meanwhile.
+    """
 
     ts_ns: int
     until_ns: int
+    source: str
+    reason: str
+    instrument: str = ""
+    freeze: bool = False
+
+
+@final
+class LiftPause(Struct, gc=False):
+    """An operator ends the pauses of one instrument, or all ("")."""
+
+    ts_ns: int
+    source: str
+    reason: str
+    instrument: str = ""
+
+
+@final
+class ChooseProfile(Struct, gc=False):
+    """An operator ends, or begins, the conservative limits that every kill leaves behind."""
+
+    ts_ns: int
+    conservative: bool
     source: str
     reason: str
 
@@ -284,7 +338,7 @@ class Stop(Struct, gc=False):
 EVENT_TYPES: Final = (
     Trade, Quote, Depth, Timer, Started, Reconciled, Feed, ClockMeasured, BreakerTurned, OrderRecovered, OrderDurable,
     OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired, OrderUnknown, OrderNotPlaced,
-    CancelFailed, Pause, Kill, Resume, Flatten,
+    CancelFailed, ApiHealth, BrokerRead, WalletMeasured, Pause, LiftPause, ChooseProfile, Kill, Resume, Flatten,
     Stop,
 )  # fmt: skip
 """Every kind of event, for codecs and tests."""
@@ -312,7 +366,12 @@ Event = (
     | ClockMeasured
     | BreakerTurned
     | OrderEvent
+    | ApiHealth
+    | BrokerRead
+    | WalletMeasured
     | Pause
+    | LiftPause
+    | ChooseProfile
     | Kill
     | Resume
     | Flatten

@@ -58,11 +58,46 @@ class Limits:
     stale_ns_max: int
     order_ttl_ns: int
     """A resting order is cancelled when it is older than this."""
+    # None, everywhere below: this is not limited.
+    exposure_max: int | None = None
+    """Value of all positions of the account together, with everything that may still fill."""
+    leverage_ppm_max: int | None = None
+    """The same in parts of the equity: 1,000,000 is once."""
+    orders_per_day_max: int | None = None
+    day_notional_max: int | None = None
+    """Value of all orders of a trading day."""
+    orders_per_hour_max: int | None = None
+    """Of those that open, as all below but slippage."""
+    order_gap_ns: int | None = None
+    """Between one order that opens and the next."""
+    volatility_ppm_max: int | None = None
+    """Standard deviation of a day's return."""
+    sharpe_milli_min: int | None = None
+    """Of the daily returns, annualised, in thousandths; may be negative."""
+    slippage_ppm_max: int | None = None
+    """Of the price that the book promises to an order, beyond the best price."""
+    daily_loss_ppm_max: int | None = None
+    """Of the equity at the beginning of the day."""
+    trade_loss_max: int | None = None
+    """Of one trade, from flat to flat."""
+    losses_in_row_max: int | None = None
+    """The trade that makes so many is the last."""
+    price_move_ppm_max: int | None = None
+    """Within 60 seconds."""
+    fill_slippage_ppm_max: int | None = None
+    """Between the last price at the decision and the price of the fill."""
+    wallet_drift_lots_max: int = 0
+    """So much less than the ledger says the venue may hold."""
 
     def __post_init__(self) -> None:
         for name in (entry.name for entry in fields(self)):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"limit {name} must be positive", remedy="set a number above 0")
+            value = getattr(self, name)
+            least = _LEAST.get(name, 1)
+            if value is not None and least is not None and value < least:
+                raise ConfigError(f"limit {name} must be {'positive' if least else '0 or more'}", remedy="correct it")
+
+
+_LEAST: Final[dict[str, int | None]] = {"wallet_drift_lots_max": 0, "sharpe_milli_min": None}
 
 
 class RateWindow:

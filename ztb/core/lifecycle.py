@@ -24,7 +24,7 @@ from ztb.core.event import (
     OrderSent,
     OrderUnknown,
 )
-from ztb.core.market import AMOUNT_MAX
+from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.order import TERMINAL, Order, OrderState, Trigger
 from ztb.core.rejection import count_rejection
 from ztb.core.state import State
@@ -57,6 +57,8 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
     commands: Sequence[Command] = _NOTHING
     trigger = SIMPLE_TRIGGERS.get(type(event))
     if state.rejections or trigger is _REJECT:
+        if trigger is _REJECT and not order.is_terminal and not getattr(event, "held_back", False):
+            state.refused_in_row += 1
         count_rejection(state.rejections, order, event, now_ns)
     if trigger is not None:
         was_unknown = order.state is OrderState.UNKNOWN
@@ -70,6 +72,7 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
     else:
         match event:
             case OrderAccepted():
+                state.refused_in_row = 0
                 commands = _accept(order, event, now_ns)
             case OrderFilled():
                 commands = _fill(state, order, event, now_ns)
@@ -103,6 +106,8 @@ def _recover(state: State, event: OrderRecovered) -> None:
         event.sequence, purpose=event.purpose,
     )  # fmt: skip
     state.rate.add(event.created_ns)
+    notional = state.desks[event.instrument].instrument.notional(event.price, event.lots)
+    state.tally.add_order(event.created_ns, notional=notional, opens=not event.reduce_only)
     state.add_order(order)
 
 
@@ -129,6 +134,18 @@ def _accept(order: Order, event: OrderAccepted, now_ns: int) -> Sequence[Command
     return [Cancel(now_ns, order.client_id, order.instrument, order.venue_id, "cancel_can_name_it")]
 
 
+def _count_trade(state: State, desk: Desk, held_lots: int) -> None:
+    """After a fill: a trade that was closed by it counts, as a loss or not; a flipped position is a new trade."""
+    desk.forget_band()
+    position = desk.position
+    if held_lots and position.lots * held_lots <= 0:
+        desk.closed_profit = position.realised - position.fees - desk.trade_base
+        desk.closed_trades += 1
+        state.tally.losses_in_row = state.tally.losses_in_row + 1 if desk.closed_profit < 0 else 0
+        desk.trade_base = position.realised - position.fees
+        desk.best_price = 0
+
+
 def _is_sane(fill: OrderFilled) -> bool:
     # A chained comparison is also false for a NaN.
     is_size = 0 < fill.lots < AMOUNT_MAX and 0 < fill.price < AMOUNT_MAX
@@ -144,6 +161,10 @@ def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[C
     if not order.fill(event.trade_id, event.lots):
         return []
     desk = state.desks[order.instrument]
+    held_lots = desk.position.lots
+    if not held_lots:
+        desk.trade_base = desk.position.realised - desk.position.fees
+        desk.best_price = 0
     if state.flattening is not None:
         state.flattening.note_fill(event.client_id, event.lots, event.price, event.fee, now_ns)
         state.due_ns = 0
@@ -155,6 +176,7 @@ def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[C
         fee=event.fee,
         mark=desk.last_price or event.price,
     )
+    _count_trade(state, desk, held_lots)
     commands: list[Command] = []
     if was_terminal:
         text = f"{order.client_id} filled {event.lots} lots after it was {order.state.value}"

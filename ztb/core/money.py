@@ -100,3 +100,14 @@ def ceil_div(numerator: int, denominator: int) -> int:
     """Quotient rounded up, for amounts that must not be underestimated (fees)."""
     assert denominator > 0
     return -(-numerator // denominator)
+
+
+def floor_sqrt(value: int) -> int:
+    """The largest integer whose square is not above ``value``; by Newton's rule, without a float."""
+    assert value >= 0
+    if value == 0:
+        return 0
+    root = 1 << (value.bit_length() + 1) // 2
+    while (better := (root + value // root) // 2) < root:
+        root = better
+    return root

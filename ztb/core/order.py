@@ -104,6 +104,8 @@ class Order:
     cancel_again_ns: int = 0
     """Not before this is a cancel that the venue refused asked for again."""
     looked_up_ns: int = 0
+    mark: int = 0
+    """The last price at the decision; 0: not known any more."""
     ended_ns: int = 0
     """When the venue ended it without all its lots; 0: it works, or it was filled or refused whole."""
     purpose: str = ""
@@ -169,5 +171,5 @@ class Order:
 _FIELDS: Final = (
     "client_id", "instrument", "side", "lots", "price", "reduce_only", "created_ns", "sequence", "state", "venue_id",
     "filled_lots", "fills", "cancel_asked_ns", "cancel_again_ns",
-    "looked_up_ns", "ended_ns", "purpose",
+    "looked_up_ns", "mark", "ended_ns", "purpose",
 )  # fmt: skip

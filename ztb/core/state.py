@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -21,11 +22,14 @@ from ztb.core.market import Desk
 from ztb.core.order import Order
 from ztb.core.position import Ledger
 from ztb.core.rejection import Rejections
+from ztb.core.rules import CONSERVATIVE, FIXED_SIZE, NO_EXITS, Exits, Rules, SizePlan, tightened
+from ztb.core.tally import Tally
 
 SNAPSHOT_VERSION: Final = 3
 SETTLE_NS: Final = 5_000_000_000
 """So long the lots of an ended order still count as if they might fill: venues tell fills after they confirmed a
 cancel, and the limit on exposure must hold then too."""
+TRIPS_MAX: Final = 1_024
 FINISHED_ORDERS_MAX: Final = 512
 """So many finished orders stay known, so that a late or repeated event still finds its order."""
 FINISHED_ORDERS_TOGETHER: Final = 64
@@ -47,6 +51,23 @@ class EngineConfig:
     reduce_only: bool = False
     times_in_force: tuple[str, ...] = (GTC,)
     """What the venue knows, sorted; a flatten takes the best of them."""
+    armed: bool = True
+    """Both keys and the credentials are there; False: what is decided is refused."""
+    plan: SizePlan = FIXED_SIZE
+    exits: Exits = NO_EXITS
+    risk_profile: str = ""
+    """Tightens all of the above; "": none does."""
+    conservative_after_kill: bool = False
+    """After a kill the conservative profile holds as well, until an operator ends it."""
+
+    def rules(self, *, conservative: bool) -> Rules:
+        """What holds; ``conservative``: a kill came, and no operator has ended what it left behind."""
+        rules = Rules(self.limits, self.plan, self.exits)
+        if self.risk_profile:
+            rules = tightened(rules, self.risk_profile, self.instruments[0])
+        if conservative and self.conservative_after_kill:
+            rules = tightened(rules, CONSERVATIVE, self.instruments[0])
+        return rules
 
 
 class State:
@@ -54,8 +75,9 @@ class State:
 
     __slots__ = (
         "clock_backsteps", "clock_offset_ns", "clock_stage", "clock_uncertainty_ns", "control", "desks", "due_ns",
-        "epoch", "feed_up", "flattening", "install", "ledger", "now_ns", "orders", "policy_suspended", "rate",
-        "refused_market_events", "rejections", "sequence", "settling", "working",
+        "epoch", "failed_attempts", "feed_up", "feed_was_up", "flattening", "install", "ledger", "now_ns", "orders",
+        "policy_suspended", "rate", "reacting_until_ns", "read_failures", "refused_in_row", "refused_market_events",
+        "rejections", "sequence", "settling", "tally", "told_peak", "trips", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
@@ -75,6 +97,21 @@ class State:
         """Those that ended lately without all their lots, oldest first."""
         self.control = Control(observe=config.observe, reduce_only_profile=config.reduce_only)
         self.rate = RateWindow()
+        self.tally = Tally()
+        self.trips: deque[tuple[int, str, str]] = deque(maxlen=TRIPS_MAX)
+        """Of the last hour: when, which code, and the instrument ("": all)."""
+        self.reacting_until_ns: dict[tuple[str, str], int] = {}
+        """By code and instrument: until then the reaction to the last trip holds, and it does not trip again."""
+        self.told_peak = config.capital
+        """The peak of the equity that is on record."""
+        self.refused_in_row = 0
+        """Orders that the venue refused since it last took one."""
+        self.read_failures = 0
+        """Times in a row that orders and balances could not be read."""
+        self.failed_attempts = 0
+        """Times in a row that the market stream could not be had."""
+        self.feed_was_up = False
+        """In this session: a stream that comes back then may have missed something."""
         self.flattening: Flattening | None = None
         """The newest flatten, while it runs and until an operator resumes."""
         self.feed_up = False
@@ -120,14 +157,17 @@ class State:
             "epoch": self.epoch,
             "sequence": self.sequence,
             "ledger": self.ledger.snapshot(),
-            "markets": {
-                s: [d.last_price, d.last_ns, d.bid, d.ask, d.quote_ns, d.heard_ns, d.lateness]
-                for s, d in sorted(self.desks.items())
-            },
+            "markets": {symbol: desk.snapshot() for symbol, desk in sorted(self.desks.items())},
             "orders": [order.snapshot() for order in self.orders.values()],
             "control": self.control.snapshot(),
             "made_ns": list(self.rate.made_ns),
+            "tally": self.tally.snapshot(),
+            "trips": [list(one) for one in self.trips],
+            "reacting_until_ns": [[*key, until_ns] for key, until_ns in sorted(self.reacting_until_ns.items())],
+            "told_peak": self.told_peak,
+            "in_row": [self.refused_in_row, self.read_failures, self.failed_attempts],
             "feed_up": self.feed_up,
+            "feed_was_up": self.feed_was_up,
             "policy_suspended": self.policy_suspended,
             "flattening": None if self.flattening is None else self.flattening.snapshot(),
             "rejections": [[*key, *value] for key, value in sorted(self.rejections.items())],
@@ -150,7 +190,8 @@ class State:
         self.sequence = plain["sequence"]
         self.ledger.restore(plain["ledger"])
         for symbol, market in plain["markets"].items():
-            self.desks[symbol] = Desk(self.desks[symbol].instrument, self.ledger.positions[symbol], *market)
+            instrument = self.desks[symbol].instrument
+            self.desks[symbol] = Desk.restored(instrument, self.ledger.positions[symbol], market)
         self.orders = {}
         self.working = {}
         self.settling = {}
@@ -162,6 +203,12 @@ class State:
         self.flattening = None if plain["flattening"] is None else Flattening.restored(plain["flattening"])
         self.rate.made_ns.clear()
         self.rate.made_ns.extend(plain["made_ns"])
+        self.tally.restore(plain["tally"])
+        self.trips = deque(((at_ns, code, where) for at_ns, code, where in plain["trips"]), maxlen=TRIPS_MAX)
+        self.reacting_until_ns = {(code, where): until_ns for code, where, until_ns in plain["reacting_until_ns"]}
+        # Told in the units of the account as it was: a changed capital shifts it, as it shifts the ledger.
+        self.told_peak = plain["told_peak"] + self.ledger.capital - int(plain["ledger"]["capital"])
+        self.refused_in_row, self.read_failures, self.failed_attempts = plain["in_row"]
         self.rejections = {
             (symbol, side, reduces): (in_row, until_ns)
             for symbol, side, reduces, in_row, until_ns in plain.get("rejections", ())

@@ -11,41 +11,43 @@ from typing import Final
 
 from ztb.core import flatten
 from ztb.core.command import Command, Notify, Place
-from ztb.core.condition import judge_breaker, judge_clock, judge_data, listen_anew
-from ztb.core.control import PERMITS, REFUSALS
+from ztb.core.condition import judge_clock, listen_anew
 from ztb.core.error import InvariantBroken
 from ztb.core.event import (
-    BreakerTurned,
+    CancelFailed,
     ClockMeasured,
     Depth,
     Event,
-    Feed,
     Flatten,
     Kill,
     OrderAccepted,
+    OrderCancelled,
     OrderDurable,
+    OrderExpired,
     OrderFilled,
+    OrderNotPlaced,
+    OrderRecovered,
+    OrderRejected,
     OrderSent,
     OrderUnknown,
-    Pause,
     Quote,
     Reconciled,
     Resume,
     Started,
     Stop,
-    Timer,
     Trade,
 )
-from ztb.core.guard import OWN_ORDER, Proposal, in_the_way, refusal
+from ztb.core.gate import SIZING
+from ztb.core.guard import Proposal
+from ztb.core.instrument import BUY, SELL
 from ztb.core.lifecycle import apply_order_event
-from ztb.core.market import AMOUNT_MAX, Desk
-from ztb.core.money import PPM
+from ztb.core.market import AMOUNT_MAX, BOOK_LEVELS, Desk
 from ztb.core.order import Order, client_id_of
 from ztb.core.policy import HOLD, Decision, Policy, flaw_of, plain_text
-from ztb.core.rejection import REJECTED_BEFORE, is_paused
-from ztb.core.sizing import fit
+from ztb.core.risk import Risk
 from ztb.core.state import EngineConfig, State
-from ztb.core.upkeep import cancel, cancel_all, look_soon, orders_due
+from ztb.core.trip import forget_reactions
+from ztb.core.upkeep import cancel, cancel_all, kill, look_soon, orders_due
 
 DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
 """ts_ns, instrument, action, the policy's reason, its inputs, and the outcome: a client order id or a refusal."""
@@ -61,16 +63,14 @@ _NOTHING: Final[tuple[Command, ...]] = ()
 class Engine:
     """Deterministic: the same events give the same commands, byte for byte."""
 
-    __slots__ = ("_decisions", "_floor", "_floor_peak", "config", "policy", "state")
+    __slots__ = ("_decisions", "config", "policy", "risk", "state")
 
     def __init__(self, config: EngineConfig, policy: Policy) -> None:
         self.config = config
         self.policy = policy
         self.state = State(config)
         self._decisions: list[DecisionRow] = []
-        self._floor = 0
-        self._floor_peak = 0
-        self._set_floor()
+        self.risk = Risk(config, self.state)
 
     def take_decisions(self) -> list[DecisionRow]:
         """Every decision since the last call, with its inputs, its reason and what became of it."""
@@ -94,9 +94,9 @@ class Engine:
         state.now_ns = now_ns
         is_due = now_ns >= state.due_ns
         if is_due:
-            if state.ledger.turn_day(now_ns):
-                self._set_floor()
-            due = [*due, *orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)]
+            due = [*due, *self.risk.turn(now_ns)]
+            due += orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)
+            self.risk.roll(now_ns)
         commands: Sequence[Command] = _NOTHING
         match event:
             case Trade():
@@ -106,27 +106,15 @@ class Engine:
             case Depth():
                 commands = self._on_depth(event, now_ns)
             case OrderFilled():
+                commands = self.risk.fill(event, now_ns)
+            case OrderDurable() | OrderSent():
                 commands = apply_order_event(state, event, now_ns)
-                tripped = self._check_losses(now_ns)
-                if tripped:
-                    commands = [*commands, *tripped]
-            case OrderDurable() | OrderSent() | OrderAccepted():
-                commands = apply_order_event(state, event, now_ns)
-            case Timer():
-                commands = judge_data(state, now_ns)
             case Started():
                 commands = self._on_started(event, now_ns)
             case Reconciled():
                 commands = self._on_reconciled(event, now_ns)
-            case Feed():
-                commands = self._on_feed(event, now_ns)
             case ClockMeasured():
                 commands = judge_clock(state, event, now_ns)
-            case BreakerTurned():
-                commands = judge_breaker(event, now_ns)
-            case Pause():
-                state.control.pause(event.until_ns, event.reason)
-                commands = [Notify(now_ns, "warning", "paused", f"{event.reason} (by {event.source})")]
             case Kill():
                 commands = self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
             case Resume():
@@ -136,8 +124,15 @@ class Engine:
             case Stop():
                 state.control.stopping = True
                 commands = cancel_all(state, "stopping", now_ns)
-            case _:
+            case OrderAccepted() | OrderRejected():
+                commands = [*apply_order_event(state, event, now_ns), *self.risk.event(event, now_ns)]
+            case (
+                OrderRecovered() | OrderCancelled() | OrderExpired() | OrderUnknown() | OrderNotPlaced()
+                | CancelFailed()
+            ):  # fmt: skip
                 commands = apply_order_event(state, event, now_ns)
+            case _:
+                commands = self.risk.event(event, now_ns)
         if not is_due:
             return [*due, *commands] if due else commands
         if state.flattening is not None:
@@ -151,18 +146,23 @@ class Engine:
         price, symbol = event.price, event.instrument
         desk = state.desks.get(symbol)
         # A chained comparison is also false for a NaN, so nothing that is not a number gets past it.
-        if desk is None or not (0 < price < AMOUNT_MAX and 0 < event.lots < AMOUNT_MAX):
-            return self._refuse_market(event, now_ns)
+        tripped: Sequence[Command] = _NOTHING
+        if desk is None or not (desk.band_low <= price <= desk.band_high and 0 < event.lots < AMOUNT_MAX):
+            if desk is None or not (0 < price < AMOUNT_MAX and 0 < event.lots < AMOUNT_MAX):
+                return self._refuse_market(event, now_ns)
+            tripped = self.risk.off_band(desk, price, now_ns)
         desk.last_price = price
         desk.last_ns = now_ns
         position = desk.position
         held_lots = position.lots
-        tripped: Sequence[Command] = _NOTHING
         if held_lots:
             ledger = state.ledger
             ledger.mark(position, price)
-            if ledger.equity < self._floor or ledger.peak > self._floor_peak:
-                tripped = self._check_losses(now_ns)
+            risk = self.risk
+            if ledger.equity < risk.floor or ledger.peak > risk.floor_peak:
+                tripped = [*tripped, *risk.losses(now_ns)]
+            if risk.exit_reason:
+                tripped = [*tripped, *self._leave(desk, risk.exit_reason, now_ns)]
         if state.policy_suspended:
             return tripped
         try:
@@ -208,8 +208,25 @@ class Engine:
                 return self._refuse_market(event, now_ns)
             desk.bid = bid
             desk.ask = ask
-            desk.quote_ns = now_ns
+            desk.quote_ns = desk.book_ns = now_ns
+            desk.bids = event.bids[:BOOK_LEVELS]
+            desk.asks = event.asks[:BOOK_LEVELS]
         return _NOTHING
+
+    def _leave(self, desk: Desk, reason: str, now_ns: int) -> Sequence[Command]:
+        """Close the position without the policy, unless an order that closes it works already."""
+        self.risk.exit_reason = ""
+        position = desk.position
+        side = SELL if position.lots > 0 else BUY
+        symbol = desk.instrument.symbol
+        if any(
+            order.instrument == symbol and order.side == side and order.reduce_only
+            for order in self.state.working.values()
+        ):
+            return _NOTHING
+        outcome, commands = self._propose(desk, side, reason, now_ns, closing=True)
+        self._row((now_ns, symbol, side, reason, (desk.last_price, position.average_price(), desk.best_price), outcome))
+        return commands
 
     def _refuse_market(self, event: Trade | Quote | Depth, now_ns: int) -> list[Command]:
         """Nonsense is counted and told once; it moves nothing."""
@@ -235,35 +252,22 @@ class Engine:
         rows.append((now_ns, desk.instrument.symbol, action, decision.reason, decision.inputs, outcome))
         return commands
 
-    def _propose(self, desk: Desk, side: int, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
+    def _row(self, row: DecisionRow) -> None:
+        if len(self._decisions) >= DECISION_ROWS_MAX:
+            raise InvariantBroken("decision rows are not taken by the driver")
+        self._decisions.append(row)
+
+    def _propose(
+        self, desk: Desk, side: int, reason: str, now_ns: int, *, closing: bool = False
+    ) -> tuple[str, Sequence[Command]]:
         """The order for a wish, or the code of the refusal: ``(client id or code, commands)``."""
-        state, config = self.state, self.config
-        level = state.control.level(now_ns)
-        permit = PERMITS[level]
-        if not (permit.opening or permit.reducing):
-            return REFUSALS[level], _NOTHING
-        working = list(state.working.values())
-        at_stake = state.at_stake(now_ns) if state.settling else working
-        lots, reduce_only, code = fit(desk, side, config.order_lots, at_stake, may_open=permit.opening)
-        if code:
-            # What cannot be closed because nothing is there would be an order that opens, if that were allowed.
-            return (code if permit.opening or code == "dust" else REFUSALS[level]), _NOTHING
-        symbol = desk.instrument.symbol
-        if state.rejections and is_paused(state.rejections, symbol, side, now_ns, reduce_only=reduce_only):
-            return REJECTED_BEFORE, _NOTHING
-        limits = config.limits
-        price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
-        proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
-        code = refusal(
-            proposal, limits=limits, held_lots=desk.position.lots, working=working, at_stake=at_stake,
-            rate=state.rate, now_ns=now_ns,
-        )  # fmt: skip
-        if code == OWN_ORDER:
-            blocking = in_the_way(proposal, working)
-            return code, [cancel(state, one, code, now_ns) for one in blocking if not one.cancel_asked_ns]
-        if code:
-            return code, _NOTHING
-        return self._place(proposal, reason, now_ns)
+        verdict, failed = self.risk.verdict(desk, side, now_ns, closing=closing)
+        if verdict.sizing:
+            self._row((now_ns, desk.instrument.symbol, HOLD, SIZING, verdict.sizing, verdict.code))
+        if verdict.proposal is None:
+            blocking = [one for one in verdict.blocking if not one.cancel_asked_ns]
+            return verdict.code, failed or [cancel(self.state, one, verdict.code, now_ns) for one in blocking]
+        return self._place(verdict.proposal, reason, now_ns)
 
     def _place(self, proposal: Proposal, reason: str, now_ns: int) -> tuple[str, Sequence[Command]]:
         state = self.state
@@ -276,10 +280,12 @@ class Engine:
         symbol = proposal.instrument.symbol
         order = Order(
             client_id, symbol, proposal.side, proposal.lots, proposal.price, proposal.reduce_only, now_ns,
-            state.sequence,
+            state.sequence, mark=proposal.last_price,
         )  # fmt: skip
         state.add_order(order)
         state.rate.add(now_ns)
+        notional = proposal.instrument.notional(order.price, order.lots)
+        state.tally.add_order(now_ns, notional=notional, opens=not order.reduce_only)
         look_soon(state, now_ns)
         place = Place(
             now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason
@@ -301,20 +307,12 @@ class Engine:
         state.control.stopping = False
         listen_anew(state, now_ns)
         flatten.restart(state, now_ns)
-        self._set_floor()
+        state.feed_was_up = False
+        self.risk.set_rules()
         commands: list[Command] = []
         for order in list(state.working.values()):
             commands += apply_order_event(state, OrderUnknown(now_ns, order.client_id, "restart"), now_ns)
         return commands
-
-    def _on_feed(self, event: Feed, now_ns: int) -> Sequence[Command]:
-        state = self.state
-        is_news = event.connected != state.feed_up
-        state.feed_up = event.connected
-        if not is_news:
-            return [Notify(now_ns, "info", "feed_note", event.text)] if event.text else _NOTHING
-        code = "feed_up" if event.connected else "feed_down"
-        return [Notify(now_ns, "info" if event.connected else "warning", code, event.text)]
 
     def _on_reconciled(self, event: Reconciled, now_ns: int) -> Sequence[Command]:
         self.state.control.reconciled = event.clean
@@ -326,11 +324,13 @@ class Engine:
         if not control.reconciled:
             return [Notify(now_ns, "error", "resume_refused", "orders and fills are not reconciled with the venue")]
         control.resume()
+        forget_reactions(self.state)
         flatten.resumed(self.state)
         # The losses that led here are accounted for; from now on they are measured from where the operator resumed.
         self.state.ledger.peak = self.state.ledger.equity
         self.state.ledger.day_open = self.state.ledger.equity
-        self._set_floor()
+        self.state.tally.losses_in_row = self.state.refused_in_row = 0
+        self.risk.set_rules()
         return [Notify(now_ns, "warning", "resumed", f"{event.reason} (by {event.source})")]
 
     def _on_flatten(self, event: Flatten, now_ns: int) -> list[Command]:
@@ -339,34 +339,11 @@ class Engine:
         return [*killed, *flatten.begin(self.state, self.config, event, now_ns)]
 
     def _kill(self, *, source: str, reason: str, now_ns: int) -> list[Command]:
-        if not self.state.control.kill(source=source, reason=reason, now_ns=now_ns):
-            return []
-        notice = Notify(now_ns, "emergency", "killed", f"{reason} (by {source})")
-        return [notice, *cancel_all(self.state, "killed", now_ns)]
+        commands = kill(self.state, source=source, reason=reason, now_ns=now_ns)
+        self.risk.set_rules()
+        return commands
 
-    # --- losses, the clock --------------------------------------------------------------------------------------
-
-    def _set_floor(self) -> None:
-        """The lowest equity that breaks no loss limit (exact: a limit is broken when the loss is strictly above)."""
-        ledger, limits = self.state.ledger, self.config.limits
-        self._floor_peak = ledger.peak
-        self._floor = max(
-            ledger.peak - ledger.peak * limits.drawdown_ppm_max // PPM, ledger.day_open - limits.daily_loss_max
-        )
-
-    def _check_losses(self, now_ns: int) -> Sequence[Command]:
-        """The stop/degrade rules: drawdown aborts (C-44), a daily loss degrades to reduce-only (C-45)."""
-        ledger, control, limits = self.state.ledger, self.state.control, self.config.limits
-        if ledger.peak > self._floor_peak:
-            self._set_floor()
-        if ledger.equity >= self._floor:
-            return _NOTHING
-        if (ledger.peak - ledger.equity) * PPM > limits.drawdown_ppm_max * ledger.peak:
-            return self._kill(source="breaker", reason="max_drawdown_exceeded", now_ns=now_ns)
-        if control.reduce_only_reason:
-            return []
-        control.reduce_only_reason = "daily_loss_limit_exceeded"
-        return [Notify(now_ns, "error", "daily_loss_limit_exceeded", "reduce-only until an operator resumes")]
+    # --- the clock ----------------------------------------------------------------------------------------------
 
     def _backstep(self, event_ns: int) -> Sequence[Command]:
         self.state.clock_backsteps += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ztb.core.command import FLATTEN, Cancel, Command, LookUp
+from ztb.core.command import FLATTEN, Cancel, Command, LookUp, Notify
 from ztb.core.control import PERMITS
 from ztb.core.lifecycle import LOOK_UP_EVERY_NS
 from ztb.core.order import Order, OrderState
@@ -33,6 +33,14 @@ def cancel(state: State, order: Order, reason: str, now_ns: int) -> Cancel:
 def cancel_all(state: State, reason: str, now_ns: int) -> list[Command]:
     """Of every order that works, also of those whose cancel was asked for before."""
     return [cancel(state, order, reason, now_ns) for order in state.working.values()]
+
+
+def kill(state: State, *, source: str, reason: str, now_ns: int) -> list[Command]:
+    """Set the latch, tell it, and cancel everything; [] when it was set before."""
+    if not state.control.kill(source=source, reason=reason, now_ns=now_ns):
+        return []
+    notice = Notify(now_ns, "emergency", "killed", f"{reason} (by {source})")
+    return [notice, *cancel_all(state, "killed", now_ns)]
 
 
 def orders_due(state: State, now_ns: int, *, order_ttl_ns: int) -> list[Command]:

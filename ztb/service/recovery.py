@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from ztb.core import flatten
-from ztb.core.command import FLATTEN, Cancel, LookUp, Notify, Place
+from ztb.core.command import FLATTEN, Balance, Cancel, Cleared, LookUp, Notify, Place, Tripped
 from ztb.core.error import InvariantBroken, StoreCorrupt, ZtbError
 from ztb.core.event import (
     CancelFailed,
+    ChooseProfile,
     Flatten,
     Kill,
+    LiftPause,
     OrderAccepted,
     OrderCancelled,
     OrderDurable,
@@ -31,9 +33,11 @@ from ztb.core.event import (
     Started,
 )
 from ztb.core.flattening import Flattening
+from ztb.core.judging import apply_balance, apply_operator
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.order import OrderState
 from ztb.core.state import State
+from ztb.core.trip import apply_trip, forget_reactions
 from ztb.store.codec import COMMAND_KINDS, EVENT_KINDS, decode
 
 FOLDED_KINDS: Final = frozenset(EVENT_KINDS) | frozenset(COMMAND_KINDS)
@@ -111,8 +115,14 @@ def fold(state: State, item: object, ts_ns: int) -> None:
             flatten.restart(state, ts_ns)
         case Notify():
             _fold_notice(state, item)
-        case Pause():
-            state.control.pause(item.until_ns, item.reason)
+        case Pause() | LiftPause() | ChooseProfile():
+            apply_operator(state, item, ts_ns)
+        case Tripped():
+            apply_trip(state, item)
+        case Cleared():
+            state.control.clear(item.code)
+        case Balance():
+            apply_balance(state, item)
         case Kill():
             state.control.kill(source=item.source, reason=item.reason, now_ns=item.ts_ns)
         case LookUp():
@@ -137,10 +147,10 @@ def _fold_notice(state: State, notice: Notify) -> None:
             # A breaker's kill has no event of its own; the notice says ``reason (by source)``.
             reason, _, source = notice.text.removesuffix(")").rpartition(" (by ")
             state.control.kill(source=source, reason=reason, now_ns=notice.ts_ns)
-        case "daily_loss_limit_exceeded":
-            state.control.reduce_only_reason = notice.code
         case "resumed":
             state.control.resume()
+            forget_reactions(state)
+            state.tally.losses_in_row = state.refused_in_row = 0
             flatten.resumed(state)
             state.ledger.peak = state.ledger.day_open = state.ledger.equity
 

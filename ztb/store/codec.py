@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ztb.core.command import COMMAND_TYPES, Cancel, Command, LookUp, Notify, Place
+from ztb.core.command import COMMAND_TYPES, Command
 from ztb.core.error import InvariantBroken, StoreCorrupt
 from ztb.core.event import (
     EVENT_TYPES,
@@ -80,7 +80,7 @@ def decode(kind: str, body: bytes) -> Event | Command:
 def decode_event(kind: str, body: bytes) -> Event:
     """The same for a record that must be an event."""
     value = decode(kind, body)
-    if isinstance(value, Place | Cancel | LookUp | Notify):
+    if isinstance(value, COMMAND_TYPES):
         raise StoreCorrupt(f"{kind} is a command, an event was expected")
     return value
 
