@@ -48,6 +48,15 @@ def test_the_shipped_demo_is_sound_from_anywhere(tmp_path: Path) -> None:
     assert "armed: orders go to the built-in exchange" in outcome.stdout
 
 
+def test_show_risk_is_what_the_noun_risk_shows() -> None:
+    words = ("--profile", "demo", "--set", "limits.daily_loss_max=1000")
+    outcome = ztb("config", "show", "--risk", *words)
+    assert outcome.exit_code == 0
+    assert outcome.stdout == ztb("risk", "limits", *words).stdout
+    assert "max_drawdown_exceeded" in outcome.stdout
+    assert [line for line in outcome.stdout.splitlines() if len(line) > 80] == []
+
+
 def test_show_prints_every_value_with_its_source(tmp_path: Path) -> None:
     environ = clean_environ(ZTB_LIMITS__OPEN_ORDERS_MAX="2")
     outcome = ztb("config", "show", "--profile", "demo", "--set", "sizing.order_size=0.0050", environ=environ)

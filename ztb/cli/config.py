@@ -15,6 +15,7 @@ EPILOG: Final = """\
 examples:
   ztb config show                                        every value of the profile demo, and its source
   ztb config check --profile demo --set limits.position_max=0.02
+  ztb config show --risk                                 the limits alone, and what each trip does
   ztb config keys                                        every key with its meaning, range and default
 """
 
@@ -29,6 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     keys = verbs.add_parser("keys", help="every key with its meaning, range and default")
     for verb in (show, check):
         add_profile_options(verb)
+    show.add_argument("--risk", action="store_true", help="limits, and the table of what each trip does")
     show.set_defaults(handler=show_profile)
     check.set_defaults(handler=check_profile)
     keys.set_defaults(handler=list_keys)
@@ -36,6 +38,10 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def show_profile(args: argparse.Namespace) -> Result:
     """Every value with its source, aligned."""
+    if args.risk:
+        from ztb.cli.risk import show_limits  # another noun: imported only when asked for
+
+        return show_limits(args)
     loaded = profile_from(args)
     values = loaded.effective()
     width = max(map(len, values))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.result import Result, printable
+from ztb.cli.risk_text import folded
 from ztb.cli.sighting import NotRunning, Sighting, sight
 from ztb.core.error import StoreCorrupt
 from ztb.service.health import WORDS, Health
@@ -74,13 +75,13 @@ def _lines(place: Place, seen: Sighting, health: dict[str, Any]) -> list[str]:
     paused = "paused" if degradation["global_paused"] else "not paused"
     reduce_only = "on" if degradation["reduce_only_mode"] else "off"
     lines = [
-        f"{health['status']}: {health['go']}, monitor {health['monitor_status']} "
-        f"(profile {place.profile}, PID {seen.status.pid}, reported {seen.age_s:.1f} s ago)",
-        *(f"  ! {reason}" for reason in health["reasons"]),
+        f"{health['status']}: {health['go']}, monitor {health['monitor_status']}",
+        f"  profile {place.profile}, PID {seen.status.pid}, reported {seen.age_s:.1f} s ago",
+        *(line for reason in health["reasons"] for line in folded(f"  ! {reason}", indent=4)),
         _line("broker", f"{broker['status']}{took}"),
         _line("websocket", f"{connected}, {'STALE' if socket['stale'] else 'fresh'}"),
         _line("degradation", f"{paused}, reduce-only {reduce_only}"),
-        _line("signals", health["signals"]["message"]),
+        *folded(_line("signals", health["signals"]["message"]), indent=15),
     ]
     return [*lines, *(_signal_line(signal) for signal in health["signals"]["items"])]
 
@@ -89,7 +90,7 @@ def _signal_line(signal: dict[str, Any]) -> str:
     unit = signal["unit"]
     value = "-" if signal["value"] is None else _in_units(signal["value"], unit)
     bounds = f"warn {_in_units(signal['warn'], unit)}, crit {_in_units(signal['crit'], unit)}"
-    return f"    {signal['name']:19} {signal['status']:8} {value:>9}  {bounds}"
+    return f"    {signal['name']:19} {signal['status']:8} {value:>8}  {bounds}"
 
 
 def _in_units(value: int, unit: str) -> str:

@@ -26,6 +26,8 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "run": ("ztb.cli.run", "the trader, in the foreground"),
     "status": ("ztb.cli.status", "what the trader is doing"),
     "health": ("ztb.cli.health", "whether the trader is well, by checks and signals"),
+    "risk": ("ztb.cli.risk", "limits and what is used of them, trips, shock preview"),
+    "pause": ("ztb.cli.pause", "nothing is opened for some minutes"),
     "kill": ("ztb.cli.kill", "latch the trader: nothing leaves any more"),
     "resume": ("ztb.cli.resume", "ask the trader to lift the kill latch"),
     "replay": ("ztb.cli.replay", "a policy over recorded market data"),

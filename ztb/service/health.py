@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-from ztb.core.control import Level
+from ztb.core.control import EVERYTHING, Level
 from ztb.core.state import State
 from ztb.service.signals import STREAM_STALENESS, Signal, Status, Thresholds, summary
 from ztb.service.vitals import Vitals
@@ -71,6 +71,7 @@ OF_LEVEL: Final[dict[Level, Health]] = {
     Level.REDUCE_ONLY: Health.HEALTHY,  # the profile may ask for it (Phase A); a guard's is a finding of its own
     Level.CLOCK: Health.DEGRADED,
     Level.PAUSED: Health.DEGRADED,
+    Level.FROZEN: Health.DEGRADED,
     Level.OBSERVE: Health.HEALTHY,
     Level.STARTING: Health.DEGRADED,  # once it was ready: a difference to the venue that nobody could explain
     Level.STOPPING: Health.UNHEALTHY,
@@ -120,8 +121,8 @@ def document(state: State, vitals: Vitals, thresholds: Thresholds, outside: Outs
             "stale": staleness.value is None or staleness.status is Status.CRIT,
         },
         "degradation": {
-            "global_paused": now_ns < control.pause_until_ns,
-            "reduce_only_mode": bool(control.reduce_only_profile or control.reduce_only_reason),
+            "global_paused": any(instrument == EVERYTHING for instrument, *_ in control.pauses_in_force(now_ns)),
+            "reduce_only_mode": bool(control.reduce_only_profile or control.reduce_only_reasons),
         },
     }
     findings = [finding for finding in _findings(state, signals, broker, outside, now_ns) if finding.health]
@@ -180,10 +181,12 @@ def _findings(state: State, signals: Sequence[Signal], broker: str, outside: Out
     if outside.phase != "running":
         yield Finding(Health.UNHEALTHY, outside.phase)
     level = control.level(now_ns)
-    if level is not Level.KILLED:
+    if level not in (Level.KILLED, Level.PAUSED, Level.FROZEN):  # told above and below, with the reason
         yield Finding(OF_LEVEL[level], _LEVEL_TEXTS.get(level, level.name.lower()))
-    if control.reduce_only_reason:
-        yield Finding(Health.DEGRADED, f"reduce-only: {control.reduce_only_reason}")
+    for reason in control.reduce_only_reasons:
+        yield Finding(Health.DEGRADED, f"reduce-only: {reason}")
+    for instrument, _, reason, _ in control.pauses_in_force(now_ns):
+        yield Finding(Health.DEGRADED, f"{instrument or 'everything'} is paused: {reason}")
     if state.policy_suspended:
         yield Finding(Health.DEGRADED, f"the policy is suspended: {state.policy_suspended}")
     yield Finding(OF_BROKER[broker], "the venue does not answer" if broker == "fail" else f"broker check: {broker}")
@@ -195,7 +198,6 @@ def _findings(state: State, signals: Sequence[Signal], broker: str, outside: Out
 
 _LEVEL_TEXTS: Final[dict[Level, str]] = {
     Level.CLOCK: "this host's clock is off the venue's: nothing is opened",
-    Level.PAUSED: "paused",
     Level.STARTING: "orders and fills differ from the venue's: nothing is opened",
     Level.STOPPING: "stopping",
     Level.FLATTENING: "flattening, or flat on an operator's word: nothing is opened until a resume",

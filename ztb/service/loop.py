@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ztb.core.command import Command, Notify, Place
+from ztb.core.command import Command, Notify, Place, Tripped
 from ztb.core.error import InvariantBroken
 from ztb.core.event import (
     Depth,
@@ -34,6 +34,7 @@ from ztb.core.event import (
 )
 from ztb.core.instrument import SIDE_NAMES
 from ztb.core.policy import HOLD
+from ztb.core.reaction import REACTIONS
 from ztb.core.step import Engine
 from ztb.host.log import INFO, get_log
 from ztb.service.inbox import Inbox
@@ -183,6 +184,9 @@ class EngineLoop:
             self._journal.append(ts_ns, *encode(command))
             if isinstance(command, Place):
                 self._log_order("order_intent", command.client_id, command.lots, command.price, reason=command.reason)
+            if isinstance(command, Tripped):
+                reaction = REACTIONS[command.code]
+                self._meter.count_trip(str(reaction.category), recoverable=reaction.recoverable)
             if isinstance(command, Notify):
                 self._tell(command)
             else:

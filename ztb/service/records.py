@@ -12,9 +12,10 @@ import os
 import time
 from typing import Final
 
+from ztb.core.trip import trips_last_hour
 from ztb.host.log import get_log
 from ztb.host.process import ProcessMeter
-from ztb.service import health, status
+from ztb.service import health, risk, status
 from ztb.service.compose import health_thresholds
 from ztb.service.setting import Setting
 from ztb.service.trader import Trader
@@ -57,8 +58,9 @@ class Records:
             phase=setting.facts.phase,
             breaker_open=health.is_breaker_open(rooms),
             has_heard_market=setting.meter.market_events > 0,
-            trips=None,
+            trips=trips_last_hour(state, now_ns),
         )
+        rules = self._trader.engine.risk.rules
         plain = status.document(
             setting.facts,
             state,
@@ -67,6 +69,8 @@ class Records:
             journal_seq=self._writer.committed_seq,
             rooms=rooms,
             health=health.document(state, setting.vitals, self._thresholds, outside, now_ns=now_ns),
+            risk=risk.document(state, rules, now_ns=now_ns),
+            preview=risk.preview_document(state, rules, now_ns=now_ns),
         )
         setting.systemd.status(plain["says"])
         try:

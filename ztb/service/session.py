@@ -23,7 +23,8 @@ from ztb.service.governor_watch import GovernorWatch
 from ztb.service.leaving import ENGINE, WayOut, close_writer
 from ztb.service.link import VenueLink
 from ztb.service.opened import OpenedStore
-from ztb.service.operator import OperatorFiles, kill_by_signal
+from ztb.service.operator import OPERATOR_DIRECTORY, OperatorFiles, kill_by_signal
+from ztb.service.pausing import PauseFiles
 from ztb.service.reconciliation import Compared, Reconciliation
 from ztb.service.records import Records
 from ztb.service.safe_mode import SafeMode
@@ -137,10 +138,13 @@ class Session:
             on_ready=lambda: self._ready(trader, records),
         )
         operator.look()  # a kill that lies there is seen before anything else happens
+        pauses = PauseFiles(setting.options.runtime_dir / OPERATOR_DIRECTORY, setting.inbox, setting.clock)
+        pauses.look()
         supervisor.spawn(ENGINE, trader.loop.run())
         supervisor.spawn("feed", self._pass_on_market(link.feed(instrument), reconciliation))
         supervisor.spawn("timer", self._tick())
         supervisor.spawn("operator", operator.run())
+        supervisor.spawn("pauses", pauses.run())
         supervisor.spawn("status", records.keep_status())
         supervisor.spawn("measurements", records.keep_measurements())
         supervisor.spawn("checkpoints", records.keep_checkpoints())

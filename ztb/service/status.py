@@ -49,8 +49,10 @@ def document(
     journal_seq: int,
     rooms: Sequence[HeadRoom] = (),
     health: dict[str, Any] | None = None,
+    risk: dict[str, Any] | None = None,
+    preview: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The whole status as plain values; ``rooms`` are the venue's rate limits, ``health`` is that of ``health.py``."""
+    """The whole status as plain values; ``rooms`` are the venue's rate limits, the last three by their modules."""
     control = state.control
     level = control.level(now_ns)
     return {
@@ -76,6 +78,8 @@ def document(
         "rate_limits": plain_rooms(rooms),
         "journal_seq": journal_seq,
         "health": health,
+        "risk": risk,
+        "preview": preview,
         "meter": meter.to_dict(),
     }
 
