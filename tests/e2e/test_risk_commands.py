@@ -153,6 +153,33 @@ def test_while_it_is_paused_nothing_is_opened_and_positions_may_be_closed(runnin
     assert ztb("pause", "--lift", "--reason", "drill is over", *running.places).exit_code == 0
 
 
+def test_a_restart_forgets_neither_trips_nor_pauses(tmp_path: Path) -> None:
+    limits = ("--set", "limits.daily_loss_max=1")  # the spread of the first trades costs more
+    with exchange(tmp_path / "exchange") as venue:
+        words = (*venue.words(), *BUSY, *limits)
+        with trader(tmp_path / "trader", *words) as first:
+            wait_until(lambda: first.status()["reduce_only"] == "daily_loss_limit_exceeded", "a trip")
+            assert ztb("pause", "--minutes", "900", "--reason", "drill: kept", *first.places).exit_code == 0
+            before = first.status()
+            [counted] = [one for one in before["meter"]["trips"] if not one["recoverable"]]
+            assert (counted["category"], counted["count"]) == ("limit", 1)
+            first.kill()
+        with trader(tmp_path / "trader", *words) as second:
+            after = second.status()
+            codes = [trip["code"] for trip in after["risk"]["trips"]]
+            assert "daily_loss_limit_exceeded" in codes
+            assert after["risk"]["trips_last_hour"] >= before["risk"]["trips_last_hour"] >= 1
+            assert after["reduce_only"] == "daily_loss_limit_exceeded"
+            assert [pause["until_ns"] for pause in by_operator(second)] == [
+                pause["until_ns"] for pause in before["risk"]["pauses"] if pause["reason"] == "drill: kept"
+            ]
+            shown = narrow(ztb("risk", "status", *second.places))
+            assert any("daily_loss_limit_exceeded" in line for line in shown)
+            assert any("CRIT ✖" in line for line in shown if line.startswith("  daily loss "))
+            health = data_of(ztb("health", *second.places, "--json"))["health"]
+            assert health["signals"]["items"][3]["value"] == second.status()["risk"]["trips_last_hour"]
+
+
 @pytest.mark.parametrize("how", [("--minutes", "5"), ("--lift",)])
 def test_without_a_trader_nothing_is_changed(tmp_path: Path, how: tuple[str, ...]) -> None:
     places = ("--state-dir", str(tmp_path / "state"), "--runtime-dir", str(tmp_path / "run"))

@@ -30,7 +30,8 @@ def facts(*, phase: str = "running", armed: bool = True) -> Facts:
 
 def said(bench: Bench, *, phase: str = "running", armed: bool = True) -> str:
     state = bench.engine.state
-    return in_words(facts(phase=phase, armed=armed), state, state.control.level(bench.clock.ns))
+    now_ns = bench.clock.ns
+    return in_words(facts(phase=phase, armed=armed), state, state.control.level(now_ns), now_ns=now_ns)
 
 
 def test_the_document_by_hand() -> None:
@@ -96,6 +97,11 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
     assert "not armed" in said(bench, armed=False)
     bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "lunch"))
     assert said(bench) == "paused: lunch"
+    bench.clock.advance(2)
+    bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "odd spread", "btc_jpy"))
+    assert said(bench) == "trading, but paused: btc_jpy: odd spread"
+    bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "storm", freeze=True))
+    assert said(bench) == "paused, and nothing is closed either: btc_jpy: odd spread; storm"
     bench.clock.advance(2)
     bench.engine.state.policy_suspended = "it raised"
     assert "suspended: it raised" in said(bench)

@@ -61,7 +61,7 @@ def document(
         **vars(facts),
         "ready": facts.phase == "running" and control.reconciled,
         "level": level.name.lower(),
-        "says": in_words(facts, state, level),
+        "says": in_words(facts, state, level, now_ns=now_ns),
         "kill": {"on": control.killed, "source": control.kill_source, "reason": control.kill_reason},
         "reduce_only": control.reduce_only_reason or ("profile" if control.reduce_only_profile else ""),
         "pause_until_ns": control.pause_until_ns,
@@ -84,7 +84,7 @@ def document(
     }
 
 
-def in_words(facts: Facts, state: State, level: Level) -> str:
+def in_words(facts: Facts, state: State, level: Level, *, now_ns: int) -> str:
     """One sentence: what it does, or why it does nothing (F-22)."""
     control = state.control
     match level:
@@ -99,13 +99,25 @@ def in_words(facts: Facts, state: State, level: Level) -> str:
         case Level.CLOCK:
             offset_ms = abs(state.clock_offset_ns) // 1_000_000
             return f"the clock is {offset_ms} ms off the venue's: nothing is opened until NTP has corrected it"
+        case Level.FROZEN:
+            return f"paused, and nothing is closed either: {_pauses_in_words(state, now_ns)}"
         case Level.PAUSED:
-            return f"paused: {control.pause_reason}"
+            return f"paused: {_pauses_in_words(state, now_ns)}"
     if state.policy_suspended:
         return f"idle, the policy is suspended: {state.policy_suspended}"
     if not facts.armed:
         return "not armed: orders are decided and refused at the wire"
-    return "reduce-only" if level is Level.REDUCE_ONLY else "trading"
+    does = "reduce-only" if level is Level.REDUCE_ONLY else "trading"
+    paused = _pauses_in_words(state, now_ns)
+    return f"{does}, but paused: {paused}" if paused else does
+
+
+def _pauses_in_words(state: State, now_ns: int) -> str:
+    """Every pause that is not over; those of single instruments with their name."""
+    return "; ".join(
+        f"{instrument}: {reason}" if instrument else reason
+        for instrument, _, reason, _ in state.control.pauses_in_force(now_ns)
+    )
 
 
 def unknown_orders(state: State) -> int:
