@@ -6,7 +6,6 @@ earnest, so that a preview cannot promise what the engine does not do; and a pos
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ from ztb.core.control import EVERYTHING
 from ztb.core.exits import exit_due
 from ztb.core.market import Desk
 from ztb.core.money import PPM, ceil_div
+from ztb.core.moves import Moves
 from ztb.core.reaction import PRICE_MOVE
 from ztb.core.rules import Rules
 from ztb.core.state import State
@@ -61,6 +61,7 @@ def preview(state: State, rules: Rules, *, now_ns: int) -> list[Shock]:
 def shock(state: State, rules: Rules, *, instrument: str, change_ppm: int, now_ns: int) -> Shock:
     """One row: every price of ``instrument`` jumps at once; a price between two ticks is rounded against us."""
     assert change_ppm > -PPM, "a price of nothing"
+    assert instrument == EVERYTHING or instrument in state.desks
     held = [desk for desk in state.desks.values() if desk.position.lots]
     if any(desk.last_price <= 0 for desk in held):
         return Shock(instrument, change_ppm, None, None, None, None, None, (NO_PRICE,), ())
@@ -75,6 +76,8 @@ def shock(state: State, rules: Rules, *, instrument: str, change_ppm: int, now_n
         position_lots = max(position_lots, abs(position.lots))
         trade_loss = max(trade_loss, -(desk.trade_profit() + gained))
     figures = Figures(equity, max(ledger.peak, equity), ledger.day_open, exposure, position_lots, trade_loss)
+    assert figures.peak >= equity
+    assert figures.exposure >= 0
     moved = _moved(state, rules, prices, now_ns)
     exits = (exit_due(desk, rules.exits, prices[desk.instrument.symbol]) for desk in held)
     return Shock(
@@ -107,8 +110,8 @@ def _moved(state: State, rules: Rules, prices: dict[str, int], now_ns: int) -> I
     for desk in state.desks.values():
         price = prices[desk.instrument.symbol]
         if price > 0 and price != desk.last_price:
-            moves = copy.copy(desk.moves)
-            moves.highs, moves.lows = moves.highs.copy(), moves.lows.copy()
+            moves = Moves()
+            moves.restore(desk.moves.snapshot())
             if moves.follow(price, now_ns, last_price=desk.last_price, last_ns=desk.last_ns, limit_ppm=limit_ppm):
                 yield PRICE_MOVE
                 return
