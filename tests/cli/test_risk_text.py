@@ -182,6 +182,18 @@ def test_a_status_of_another_build_or_of_nobody(
     assert lines[0].startswith("ztb: error: no trader of profile demo runs")
 
 
+@pytest.mark.parametrize("verb", ["status", "preview"])
+def test_in_safe_mode_there_is_no_engine_to_ask(capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str) -> None:
+    says = "safe mode: 3 starts in a row failed"
+    code, lines = run(capsys, tmp_path, "risk", verb, phase="safe", level="safe", says=says, risk=None, preview=None)
+    assert code == 69
+    assert lines[0].endswith(says)
+    assert "no engine runs in PID" in lines[0]
+    code, lines = run(capsys, tmp_path, "health", phase="safe", says=says, health=without_engine(says))
+    assert code == 1
+    assert lines[2] == f"  ! {says}"
+
+
 def test_limits_need_no_trader_and_tell_their_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["risk", "limits", "--set", "limits.position_max=0.02"]) == 0
     lines = capsys.readouterr().out.splitlines()

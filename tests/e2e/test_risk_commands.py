@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import signal
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -151,6 +152,28 @@ def test_while_it_is_paused_nothing_is_opened_and_positions_may_be_closed(runnin
     later = [body(one) for one in records(running.state_dir) if one.kind == "place" and one.seq > record.seq]
     assert all(order["reduce_only"] for order in later)
     assert ztb("pause", "--lift", "--reason", "drill is over", *running.places).exit_code == 0
+
+
+def test_a_killed_trader_is_unhealthy_and_a_frozen_one_is_not_believed(tmp_path: Path) -> None:
+    with exchange(tmp_path / "exchange") as venue, trader(tmp_path / "trader", *venue.words(), *BUSY) as one:
+        assert ztb("kill", "--reason", "drill", *one.places).exit_code == 0
+        outcome = ztb("health", *one.places)
+        assert outcome.exit_code == 1
+        lines = narrow(outcome)
+        assert lines[0] == "unhealthy: NO-GO, monitor degraded"
+        assert any(line.endswith(": drill") and "killed by" in line for line in lines)
+        status = data_of(ztb("risk", "status", *one.places, "--json"))
+        assert (status["kill"]["on"], status["kill"]["reason"]) == (True, "drill")
+        one.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: ztb("health", *one.places, "--json").stdout.count("not reported") > 0, "a stale status")
+            assert ztb("risk", "status", *one.places).exit_code == 1
+            asked = ztb("pause", "--minutes", "5", "--reason", "drill", *one.places)
+            assert asked.exit_code == 1
+            assert asked.stdout.startswith("NOT ANSWERED")
+            assert not list((one.runtime_dir / "operator").glob("pause*"))
+        finally:
+            one.process.send_signal(signal.SIGCONT)
 
 
 def test_a_restart_forgets_neither_trips_nor_pauses(tmp_path: Path) -> None:

@@ -50,10 +50,12 @@ def show_health(args: argparse.Namespace) -> Result:
     return Result(data, printable("\n".join(_lines(place, seen, health))), code, place.warnings)
 
 
-def member(seen: Sighting, name: str) -> dict[str, Any]:
-    """A part of the status file that is a table; StoreCorrupt where the trader wrote none."""
+def member(seen: Sighting, name: str) -> Any:  # noqa: ANN401 - a part of a document of JSON
+    """A part of the status file. NotRunning where there is no engine, StoreCorrupt where another ztb wrote the file."""
     found = seen.document.get(name)
-    if not isinstance(found, dict):
+    if name in seen.document and found is None:
+        raise NotRunning(f"no engine runs in PID {seen.status.pid}: {seen.status.says}", remedy="see `ztb status`")
+    if not isinstance(found, dict | list):
         raise StoreCorrupt(
             f"the status of PID {seen.status.pid} has no {name}: build {seen.status.build} wrote it",
             remedy="restart the trader with the ztb that is installed now",

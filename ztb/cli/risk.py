@@ -14,7 +14,6 @@ from ztb.cli.reaction_text import WIDTH, reaction_lines, reaction_rows
 from ztb.cli.result import Result, printable
 from ztb.cli.risk_text import folded, limit_lines, preview_lines, trip_lines
 from ztb.cli.sighting import NotRunning, Sighting, sight
-from ztb.core.error import StoreCorrupt
 
 EXIT_STALE: Final = 1
 SECTIONS: Final = ("sizing.", "limits.", "risk.", "health.", "mode.")
@@ -70,12 +69,7 @@ def show_status(args: argparse.Namespace) -> Result:
 def show_preview(args: argparse.Namespace) -> Result:
     """Of the trader that runs, as it saw its positions last."""
     place, seen = _seen(args)
-    rows = seen.document.get("preview")
-    if not isinstance(rows, list):
-        raise StoreCorrupt(
-            f"the status of PID {seen.status.pid} has no preview: build {seen.status.build} wrote it",
-            remedy="restart the trader with the ztb that is installed now",
-        )
+    rows = member(seen, "preview")
     held = [
         f"  holds {desk.position} {symbol} at {desk.last_price or 'no price'}"
         for symbol, desk in seen.status.instruments.items()

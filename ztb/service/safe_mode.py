@@ -128,5 +128,7 @@ class SafeMode:
             "orders": {"working": 0, "unknown": 0},
             "journal_seq": 0,
             "health": health.without_engine(says),
+            "risk": None,
+            "preview": None,
             "meter": setting.meter.to_dict(),
         }
