@@ -137,7 +137,13 @@ def judge_fill(
         if desk.bad_fills >= BAD_FILLS:
             desk.bad_fills = 0
             commands += trip(state, reaction.SLIPPAGE, now_ns, instrument=symbol)
-    return commands + judge_holdings(state, limits, now_ns)
+    if (
+        abs(desk.position.lots) > limits.position_lots_max
+        or limits.leverage_ppm_max is not None
+        or state.control.reduce_only_reasons
+    ):
+        commands += judge_holdings(state, limits, now_ns)
+    return commands
 
 
 def judge_refusals(state: State, now_ns: int) -> list[Command]:

@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 class Level(IntEnum):
     """The strongest control in force; a higher number is stronger."""
 
+    __hash__ = int.__hash__  # that of Enum is written in Python, and asked for each order
+
     NORMAL = 0
     REDUCE_ONLY = 1
     CLOCK = 2

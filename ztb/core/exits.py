@@ -10,7 +10,7 @@ from typing import Final
 
 from ztb.core.market import AMOUNT_MAX, Desk
 from ztb.core.money import PPM
-from ztb.core.rules import NO_EXITS, Exits, Rules
+from ztb.core.rules import Exits, Rules
 
 STOP_LOSS: Final = "stop_loss"
 TAKE_PROFIT: Final = "take_profit"
@@ -53,8 +53,7 @@ def quiet_band(desk: Desk, rules: Rules, price: int) -> tuple[int, int]:
         low, high = max(low, desk.moves.band_low), min(high, desk.moves.band_high)
     if rules.needs_bars:
         low, high = max(low, desk.bars.low), min(high, desk.bars.high)
-    exits = rules.exits
-    if desk.position.lots and (exits != NO_EXITS or rules.limits.trade_loss_max is not None):
+    if desk.position.lots and rules.watches_position:
         low, high = _position_band(desk, rules, low, high)
     return (low, high) if low <= price <= high else (1, 0)
 

@@ -7,7 +7,9 @@ stands in ``REASONS`` with its words.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, final
+
+from msgspec import Struct
 
 from ztb.core.control import PERMITS, REFUSALS, Level
 from ztb.core.guard import OWN_ORDER, Limits, Proposal, in_the_way, reducible_lots, refusal, worst_case_lots
@@ -58,7 +60,8 @@ SIZING_INPUTS: Final = ("equity", "price", "atr", "risk_lots", "cap_lots", "mult
 SIZING: Final = "sizing"
 
 
-class Verdict(NamedTuple):
+@final
+class Verdict(Struct, gc=False):
     """What the gate says: a proposal that may be placed, or the code of the refusal."""
 
     code: str
@@ -94,7 +97,7 @@ def judge(
         # What cannot be closed because nothing is there would be an order that opens, if that were allowed.
         return Verdict(code if may_open or code == "dust" or closing else REFUSALS[level])
     numbers: tuple[int, ...] = ()
-    if not reduce_only and not rules.plan.is_fixed:
+    if rules.sizes and not reduce_only:
         lots, code, numbers = sized(desk, lots, rules.plan, state.ledger, state.tally, now_ns)
         if code:
             return Verdict(code, sizing=numbers)
@@ -108,15 +111,19 @@ def judge(
     )  # fmt: skip
     if code == OWN_ORDER:
         return Verdict(code, sizing=numbers, blocking=tuple(in_the_way(proposal, working)))
-    code = code or _account_refusal(state, rules, proposal, at_stake, now_ns)
-    if not code and not reduce_only:
+    if not code and rules.limits_account:
+        code = _account_refusal(state, rules, proposal, at_stake, now_ns)
+    if not code and rules.limits_pace and not reduce_only:
         code = _profile_refusal(state, rules, desk, now_ns)
-    if not code and reduce_only:
-        near = [order for order in at_stake if order.instrument == symbol]
-        code = "" if lots <= reducible_lots(side, desk.position.lots, near) else "would_flip"
+    if not code and reduce_only and lots > reducible_lots(side, desk.position.lots, _near(at_stake, symbol)):
+        code = "would_flip"
     if not code and limits.slippage_ppm_max is not None and not reduce_only:
         code = book_slippage(desk, side, lots, now_ns, limits=limits)
     return Verdict(code, None if code else proposal, numbers)
+
+
+def _near(at_stake: list[Order], symbol: str) -> list[Order]:
+    return [order for order in at_stake if order.instrument == symbol] if at_stake else at_stake
 
 
 def _account_refusal(state: State, rules: Rules, p: Proposal, at_stake: list[Order], now_ns: int) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, final
+
+from msgspec import Struct
 
 from ztb.core.error import ConfigError
 from ztb.core.instrument import BUY, Instrument
@@ -120,8 +122,8 @@ class RateWindow:
         self.made_ns.append(now_ns)
 
 
-@dataclass(slots=True)
-class Proposal:
+@final
+class Proposal(Struct, gc=False):
     """An order as it would be sent, and the market that it was made for."""
 
     instrument: Instrument

@@ -107,7 +107,7 @@ def _recover(state: State, event: OrderRecovered) -> None:
     )  # fmt: skip
     state.rate.add(event.created_ns)
     notional = state.desks[event.instrument].instrument.notional(event.price, event.lots)
-    state.tally.add_order(event.created_ns, notional=notional, opens=not event.reduce_only)
+    state.tally.add_order(event.created_ns, notional, opens=not event.reduce_only)
     state.add_order(order)
 
 
@@ -136,7 +136,6 @@ def _accept(order: Order, event: OrderAccepted, now_ns: int) -> Sequence[Command
 
 def _count_trade(state: State, desk: Desk, held_lots: int) -> None:
     """After a fill: a trade that was closed by it counts, as a loss or not; a flipped position is a new trade."""
-    desk.forget_band()
     position = desk.position
     if held_lots and position.lots * held_lots <= 0:
         desk.closed_profit = position.realised - position.fees - desk.trade_base

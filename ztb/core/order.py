@@ -18,6 +18,8 @@ from typing import Any, Final
 class OrderState(StrEnum):
     """Where an order is in its life."""
 
+    __hash__ = str.__hash__  # that of Enum is written in Python, and asked several times for each order event
+
     CREATED = "created"
     DURABLE = "durable"
     SENT = "sent"
@@ -32,6 +34,8 @@ class OrderState(StrEnum):
 
 class Trigger(StrEnum):
     """What can happen to an order; each is one order event, fills and acceptances told apart by quantity."""
+
+    __hash__ = str.__hash__  # as above
 
     DURABLE = "durable"
     SENT = "sent"

@@ -18,6 +18,10 @@ INPUTS_MAX: Final = 16
 INPUT_BITS_MAX: Final = 62
 """An input that keeps growing (an average that nobody divides, say) is found before it fills the journal."""
 REASON_LENGTH_MAX: Final = 64
+RIGHT_REASONS_MAX: Final = 256
+_INPUT_END: Final = 1 << INPUT_BITS_MAX
+_RIGHT_REASONS: Final[dict[str, bool]] = {}
+"""Reasons that were found right; what is in it changes no answer."""
 
 
 @final
@@ -39,14 +43,23 @@ def flaw_of(answer: object) -> str:
     action, reason, inputs = answer.action, answer.reason, answer.inputs
     if type(action) is not int or not -1 <= action <= 1:
         return "an action that is neither BUY, SELL nor HOLD"
-    if type(reason) is not str or len(reason) > REASON_LENGTH_MAX or not reason.isascii():
+    # A policy has few reasons and gives one for each trade: one that was found right once is not looked at again.
+    if type(reason) is not str or (reason not in _RIGHT_REASONS and not _is_right(reason)):
         return f"a reason that is no text of up to {REASON_LENGTH_MAX} ASCII characters"
     if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
         return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
     for value in inputs:
-        if type(value) is not int or value.bit_length() > INPUT_BITS_MAX:
+        if type(value) is not int or not -_INPUT_END < value < _INPUT_END:
             return "an input that is no integer, or one out of all proportion"
     return ""
+
+
+def _is_right(reason: str) -> bool:
+    if len(reason) > REASON_LENGTH_MAX or not reason.isascii():
+        return False
+    if len(_RIGHT_REASONS) < RIGHT_REASONS_MAX:
+        _RIGHT_REASONS[reason] = True
+    return True
 
 
 def plain_text(error: BaseException) -> str:

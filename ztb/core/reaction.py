@@ -182,6 +182,8 @@ assert len(REACTIONS) == len(_ROWS)
 def strongest(codes: Iterable[str]) -> list[str]:
     """The codes without repetition, aborts first, then in the order of the table."""
     wanted = dict.fromkeys(codes)
+    if len(wanted) < 2:
+        return list(wanted)
     ordered = sorted(REACTIONS.values(), key=lambda reaction: reaction.status is not Status.ABORT)
     return [reaction.code for reaction in ordered if reaction.code in wanted]
 

@@ -66,8 +66,7 @@ class Risk:
 
     def roll(self, now_ns: int) -> None:
         """The minute, when it is over; and that the next one will be due."""
-        if self.rules.needs_bars:
-            self._state.due_ns = min(self._state.due_ns, roll_bars(self._state, now_ns))
+        self._state.due_ns = min(self._state.due_ns, roll_bars(self._state, now_ns))
 
     def off_band(self, desk: Desk, price: int, now_ns: int) -> Sequence[Command]:
         """A trade outside the quiet band of its desk, before it becomes the mark."""
@@ -101,11 +100,16 @@ class Risk:
         desk = state.desks[order.instrument]
         known, closed = len(order.fills), desk.closed_trades
         booked = apply_order_event(state, event, now_ns)
-        losses = self.losses(now_ns)
-        if len(order.fills) == known:
-            return [*booked, *losses]
-        tripped = self._evaluate(now_ns, judge_fill, state, self.rules, desk, order, event, closed, now_ns)
-        return [*booked, *losses, *tripped] if tripped or losses else booked
+        rules = self.rules
+        if rules.watches_position:
+            desk.forget_band()
+        ledger = state.ledger
+        losses = _NOTHING if ledger.equity >= self.floor and ledger.peak <= self.floor_peak else self.losses(now_ns)
+        is_large = abs(desk.position.lots) > rules.limits.position_lots_max
+        if len(order.fills) == known or not (rules.watches_fills or is_large or state.control.reduce_only_reasons):
+            return [*booked, *losses] if losses else booked
+        tripped = self._evaluate(now_ns, judge_fill, state, rules, desk, order, event, closed, now_ns)
+        return [*booked, *losses, *tripped]
 
     def event(self, event: Event, now_ns: int) -> Sequence[Command]:
         """Everything but market and fills."""
@@ -116,25 +120,24 @@ class Risk:
 
     def verdict(self, desk: Desk, side: int, now_ns: int, *, closing: bool) -> tuple[Verdict, Sequence[Command]]:
         """What the gate says to a wish; the commands are those of a kill, where the gate itself failed."""
-        found = Verdict(RISK_FAILED)
-
-        def ask() -> Sequence[Command]:
-            nonlocal found
-            found = judge(self._state, self._config, self.rules, desk, side, now_ns, closing=closing)
-            return _NOTHING
-
-        commands = self._evaluate(now_ns, ask)
-        return found, commands
+        try:
+            return judge(self._state, self._config, self.rules, desk, side, now_ns, closing=closing), _NOTHING
+        except Exception as error:  # as below
+            return Verdict(RISK_FAILED), self._failed(error, now_ns)
 
     def _evaluate(
         self, now_ns: int, judge: Callable[_P, Sequence[Command]], *args: _P.args, **kwargs: _P.kwargs
     ) -> Sequence[Command]:
-        """The one place that catches: risk that cannot be evaluated is the greatest."""
         try:
             commands = judge(*args, **kwargs)
-        except Exception as error:  # whatever it is
-            told = Notify(now_ns, "emergency", RISK_FAILED, plain_text(error))
-            commands = [told, *kill(self._state, source="breaker", reason=RISK_FAILED, now_ns=now_ns)]
+        except Exception as error:  # whatever it is: risk that cannot be evaluated is the greatest
+            return self._failed(error, now_ns)
         if commands and self._state.control.killed:
             self.set_rules()  # a kill leaves other rules behind
         return commands
+
+    def _failed(self, error: Exception, now_ns: int) -> list[Command]:
+        told = Notify(now_ns, "emergency", RISK_FAILED, plain_text(error))
+        killed = kill(self._state, source="breaker", reason=RISK_FAILED, now_ns=now_ns)
+        self.set_rules()
+        return [told, *killed]

@@ -6,7 +6,7 @@ conservative profile holds besides the configured one, until an operator says ot
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ztb.core.guard import Limits
@@ -99,12 +99,31 @@ class Rules:
     exits: Exits
     name: str = ""
     """Of the risk profile; "" without one."""
+    # What follows is read for every order, so it is found once.
+    sizes: bool = field(init=False)
+    """Whether there is something to compute about the size of an order."""
+    watches_position: bool = field(init=False)
+    """Whether what is held decides at which prices something happens."""
+    watches_fills: bool = field(init=False)
+    """Whether a fill can trip something besides the losses of the account and the size of the position."""
+    needs_bars: bool = field(init=False)
+    """Whether minute bars have to be kept."""
+    limits_account: bool = field(init=False)
+    limits_pace: bool = field(init=False)
+    """Whether a risk profile has something to say to an order that opens."""
 
-    @property
-    def needs_bars(self) -> bool:
-        """Whether minute bars have to be kept."""
-        needs = self.plan.risk_ppm is not None or self.plan.shrink
-        return needs or self.limits.volatility_ppm_max is not None
+    def __post_init__(self) -> None:
+        limits, plan, exits = self.limits, self.plan, self.exits
+        found = {
+            "sizes": not plan.is_fixed,
+            "watches_position": exits != NO_EXITS or limits.trade_loss_max is not None,
+            "watches_fills": exits.cool_down or _any(limits, _OF_FILLS),
+            "needs_bars": plan.risk_ppm is not None or plan.shrink or limits.volatility_ppm_max is not None,
+            "limits_account": _any(limits, _OF_ACCOUNT),
+            "limits_pace": _any(limits, _OF_PACE),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
 
 def tightened(rules: Rules, name: str, instrument: Instrument) -> Rules:
@@ -134,6 +153,15 @@ def tightened(rules: Rules, name: str, instrument: Instrument) -> Rules:
         ),
         name=name,
     )
+
+
+def _any(limits: Limits, names: tuple[str, ...]) -> bool:
+    return any(getattr(limits, name) is not None for name in names)
+
+
+_OF_FILLS: Final = ("trade_loss_max", "losses_in_row_max", "fill_slippage_ppm_max", "leverage_ppm_max")
+_OF_ACCOUNT: Final = ("exposure_max", "leverage_ppm_max", "orders_per_day_max", "day_notional_max")
+_OF_PACE: Final = ("orders_per_hour_max", "order_gap_ns", "volatility_ppm_max", "sharpe_milli_min")
 
 
 def _smaller(one: int | None, other: int) -> int:

@@ -94,9 +94,11 @@ class Engine:
         state.now_ns = now_ns
         is_due = now_ns >= state.due_ns
         if is_due:
-            due = [*due, *self.risk.turn(now_ns)]
-            due += orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)
-            self.risk.roll(now_ns)
+            if now_ns >= state.ledger.day_end_ns:
+                due = [*due, *self.risk.turn(now_ns)]
+            due = [*due, *orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)]
+            if self.risk.rules.needs_bars:
+                self.risk.roll(now_ns)
         commands: Sequence[Command] = _NOTHING
         match event:
             case Trade():
@@ -107,8 +109,10 @@ class Engine:
                 commands = self._on_depth(event, now_ns)
             case OrderFilled():
                 commands = self.risk.fill(event, now_ns)
-            case OrderDurable() | OrderSent():
+            case OrderDurable() | OrderSent() | OrderAccepted():
                 commands = apply_order_event(state, event, now_ns)
+                if state.control.reduce_only_reasons and type(event) is OrderAccepted:
+                    commands = [*commands, *self.risk.event(event, now_ns)]
             case Started():
                 commands = self._on_started(event, now_ns)
             case Reconciled():
@@ -124,7 +128,7 @@ class Engine:
             case Stop():
                 state.control.stopping = True
                 commands = cancel_all(state, "stopping", now_ns)
-            case OrderAccepted() | OrderRejected():
+            case OrderRejected():
                 commands = [*apply_order_event(state, event, now_ns), *self.risk.event(event, now_ns)]
             case (
                 OrderRecovered() | OrderCancelled() | OrderExpired() | OrderUnknown() | OrderNotPlaced()
@@ -285,7 +289,7 @@ class Engine:
         state.add_order(order)
         state.rate.add(now_ns)
         notional = proposal.instrument.notional(order.price, order.lots)
-        state.tally.add_order(now_ns, notional=notional, opens=not order.reduce_only)
+        state.tally.add_order(now_ns, notional, opens=not order.reduce_only)
         look_soon(state, now_ns)
         place = Place(
             now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason

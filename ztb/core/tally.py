@@ -22,13 +22,25 @@ _ROOT_OF_YEAR_MILLI: Final = 19_104
 class Tally:
     """Of the account. Minutes and hours are counted whole, so an hour is at most a minute too long."""
 
-    __slots__ = ("day_notional", "day_orders", "highs", "losses_in_row", "minutes", "opened_ns", "returns")
+    __slots__ = (
+        "day_notional",
+        "day_orders",
+        "highs",
+        "losses_in_row",
+        "minute",
+        "minute_orders",
+        "minutes",
+        "opened_ns",
+        "returns",
+    )
 
     def __init__(self) -> None:
         self.day_orders = 0
         self.day_notional = 0
         self.minutes: deque[tuple[int, int]] = deque()
-        """Minute number and orders in it, of the last hour."""
+        """Minute number and orders in it, of the last hour before the newest minute."""
+        self.minute = self.minute_orders = 0
+        """The newest minute with an order, and its orders."""
         self.opened_ns = 0
         """When the last order that opens was made; 0: never."""
         self.losses_in_row = 0
@@ -37,25 +49,30 @@ class Tally:
         self.returns: deque[int] = deque(maxlen=RETURNS_MAX)
         """Of past days, in ppm of each day's opening balance."""
 
-    def add_order(self, now_ns: int, *, notional: int, opens: bool) -> None:
+    def add_order(self, now_ns: int, notional: int, *, opens: bool) -> None:
         """One order was made."""
         self.day_orders += 1
         self.day_notional += notional
         minute = now_ns // MINUTE_NS
-        if self.minutes and self.minutes[-1][0] >= minute:
-            number, count = self.minutes.pop()
-            self.minutes.append((number, count + 1))
-        else:
-            self.minutes.append((minute, 1))
-        while self.minutes[0][0] <= minute - MINUTES_PER_HOUR - 1:
-            self.minutes.popleft()
+        if minute > self.minute:
+            self._begin_minute(minute)
+        self.minute_orders += 1
         if opens:
             self.opened_ns = now_ns
+
+    def _begin_minute(self, minute: int) -> None:
+        minutes = self.minutes
+        if self.minute_orders:
+            minutes.append((self.minute, self.minute_orders))
+        while minutes and minutes[0][0] < minute - MINUTES_PER_HOUR:
+            minutes.popleft()
+        self.minute, self.minute_orders = minute, 0
 
     def orders_last_hour(self, now_ns: int) -> int:
         """Orders in the last hour and the minute in which it began."""
         first = now_ns // MINUTE_NS - MINUTES_PER_HOUR
-        return sum(count for minute, count in self.minutes if minute >= first)
+        current = self.minute_orders if self.minute >= first else 0
+        return current + sum(count for minute, count in self.minutes if minute >= first)
 
     def turn_day(self, *, day_open: int, equity: int) -> None:
         """A new trading day: the counters of the day begin anew, and what the old one earned is kept."""
@@ -105,7 +122,7 @@ class Tally:
         self.returns = deque(plain["returns"], maxlen=RETURNS_MAX)
 
 
-_NUMBERS: Final = ("day_orders", "day_notional", "opened_ns", "losses_in_row")
+_NUMBERS: Final = ("day_orders", "day_notional", "opened_ns", "losses_in_row", "minute", "minute_orders")
 
 
 def day_pnl_ppm(ledger: Ledger) -> int:
