@@ -106,6 +106,11 @@ def durable_part(state: State) -> dict[str, Any]:
         "working": sorted(state.working),
         "positions": positions,
         "control": control,
+        "trips": [trip for trip in plain["trips"] if trip[0] > now_ns - 3_600 * SECOND],
+        "reacting_until_ns": plain["reacting_until_ns"],
+        "tally": {name: plain["tally"][name] for name in plain["tally"] if name not in ("highs", "returns")},
+        "in_row": plain["in_row"][0],
+        "trades": {name: desk["closed_trades"] for name, desk in plain["markets"].items()},
         "session": (plain["install"], plain["epoch"], plain["sequence"]),
         "made_in_the_last_minute": [made for made in plain["made_ns"] if made > now_ns - 60 * SECOND],
     }

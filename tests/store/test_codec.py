@@ -22,6 +22,7 @@ from ztb.core.event import (
     Kill,
     OrderFilled,
     OrderRejected,
+    Pause,
     Reconciled,
     Resume,
     Timer,
@@ -55,7 +56,7 @@ FROZEN_KINDS = {
 
 LATER_MEMBERS = {
     Place: {"time_in_force", "purpose", "reference"}, OrderRejected: {"held_back"}, Reconciled: {"begun_ns"},
-    Kill: {"by"}, Resume: {"by"}, Flatten: {"then_stop", "kill", "holds", "by"},
+    Pause: {"instrument", "freeze"}, Kill: {"by"}, Resume: {"by"}, Flatten: {"then_stop", "kill", "holds", "by"},
 }  # fmt: skip
 """Left out where they say nothing, so that records from before them keep their one spelling."""
 

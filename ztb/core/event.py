@@ -121,6 +121,7 @@ class OrderRecovered(Struct, gc=False):
     created_ns: int
     sequence: int
     purpose: str = ""
+    reference: int = 0
 
 
 @final

@@ -79,7 +79,7 @@ def _on_timer(state: State, rules: Rules, now_ns: int) -> list[Command]:
     else:
         commands += clear(state, reaction.STREAM_STALE, now_ns)
     if state.refused_in_row and now_ns >= state.reacting_until_ns.get((reaction.VALIDATION, EVERYTHING), now_ns + 1):
-        state.refused_in_row = 0  # its pause is over: the next order shows whether the venue takes them again
+        # Its pause is over: the next order shows whether the venue takes them again.
         commands += clear(state, reaction.VALIDATION, now_ns)
     commands += breakers.judge_marks(state, rules.limits, now_ns)
     if state.control.reduce_only_reasons or rules.limits.leverage_ppm_max is not None:

@@ -103,7 +103,7 @@ def _recover(state: State, event: OrderRecovered) -> None:
         )
     order = Order(
         event.client_id, event.instrument, event.side, event.lots, event.price, event.reduce_only, event.created_ns,
-        event.sequence, purpose=event.purpose,
+        event.sequence, mark=event.reference, purpose=event.purpose,
     )  # fmt: skip
     state.rate.add(event.created_ns)
     notional = state.desks[event.instrument].instrument.notional(event.price, event.lots)

@@ -292,8 +292,9 @@ class Engine:
         state.tally.add_order(now_ns, notional, opens=not order.reduce_only)
         look_soon(state, now_ns)
         place = Place(
-            now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason
-        )
+            now_ns, client_id, symbol, order.side, order.lots, order.price, order.reduce_only, order.sequence, reason,
+            reference=order.mark,
+        )  # fmt: skip
         return client_id, [place]
 
     def _suspend_policy(self, why: str, now_ns: int) -> Notify:

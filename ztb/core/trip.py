@@ -11,7 +11,7 @@ from typing import Final
 
 from ztb.core.command import Cleared, Command, Notify, Tripped
 from ztb.core.control import EVERYTHING
-from ztb.core.reaction import COOL_DOWN, REACTIONS, TOO_MANY_TRIPS, Cancels, Reaction, ReduceOnly, Scope
+from ztb.core.reaction import COOL_DOWN, REACTIONS, TOO_MANY_TRIPS, VALIDATION, Cancels, Reaction, ReduceOnly, Scope
 from ztb.core.state import State
 from ztb.core.upkeep import cancel, cancel_all
 
@@ -82,9 +82,19 @@ def is_in_force(state: State, reaction: Reaction, target: str, now_ns: int) -> b
 
 def clear(state: State, code: str, now_ns: int) -> list[Command]:
     """The cause of ``code`` has passed: what clears by itself is lifted, the pause runs to its end."""
-    if not state.control.clear(code):
+    if code not in state.control.reduce_only_reasons:
         return []
-    return [Cleared(now_ns, code), Notify(now_ns, "info", "reduce_only_lifted", f"{code} has passed")]
+    record = Cleared(now_ns, code)
+    if not apply_clear(state, record):
+        return []
+    return [record, Notify(now_ns, "info", "reduce_only_lifted", f"{code} has passed")]
+
+
+def apply_clear(state: State, record: Cleared) -> bool:
+    """The same for the state alone; False where only an operator lifts it."""
+    if record.code == VALIDATION:
+        state.refused_in_row = 0
+    return state.control.clear(record.code)
 
 
 def trips_last_hour(state: State, now_ns: int) -> int:

@@ -37,7 +37,7 @@ from ztb.core.judging import apply_balance, apply_operator
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.order import OrderState
 from ztb.core.state import State
-from ztb.core.trip import apply_trip, forget_reactions
+from ztb.core.trip import apply_clear, apply_trip, forget_reactions
 from ztb.store.codec import COMMAND_KINDS, EVENT_KINDS, decode
 
 FOLDED_KINDS: Final = frozenset(EVENT_KINDS) | frozenset(COMMAND_KINDS)
@@ -95,7 +95,7 @@ def fold(state: State, item: object, ts_ns: int) -> None:
                 raise InvariantBroken(f"an order in {item.instrument}, which the profile does not name")
             recovered = OrderRecovered(
                 item.ts_ns, item.client_id, item.instrument, item.side, item.lots, item.price, item.reduce_only,
-                item.ts_ns, item.sequence, item.purpose,
+                item.ts_ns, item.sequence, item.purpose, item.reference,
             )  # fmt: skip
             apply_order_event(state, recovered, ts_ns)
             if item.purpose == FLATTEN and state.flattening is not None:
@@ -120,7 +120,7 @@ def fold(state: State, item: object, ts_ns: int) -> None:
         case Tripped():
             apply_trip(state, item)
         case Cleared():
-            state.control.clear(item.code)
+            apply_clear(state, item)
         case Balance():
             apply_balance(state, item)
         case Kill():
@@ -147,6 +147,8 @@ def _fold_notice(state: State, notice: Notify) -> None:
             # A breaker's kill has no event of its own; the notice says ``reason (by source)``.
             reason, _, source = notice.text.removesuffix(")").rpartition(" (by ")
             state.control.kill(source=source, reason=reason, now_ns=notice.ts_ns)
+        case "pause_over":
+            state.control.expire(notice.ts_ns)
         case "resumed":
             state.control.resume()
             forget_reactions(state)
