@@ -81,7 +81,7 @@ class Rig:
         self.loop.submit = self.outbox.submit
 
     def _at_the_wire(self, order: Any) -> None:  # noqa: ANN401 - a Place
-        self.gate.check(reduce_only=order.reduce_only)
+        self.gate.check(order)
         self.loop.handle_now(OrderSent(0, order.client_id))
 
     def put(self, *events: Event, first: bool = False) -> None:

@@ -76,7 +76,7 @@ def test_a_directory_that_cannot_be_looked_into_may_hold_a_kill(scene: Scene, mo
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("ztb.service.operator.os.lstat", refuse)
+    monkeypatch.setattr("ztb.service.operator_file.os.lstat", refuse)
     [kill] = scene.look()
     assert isinstance(kill, Kill)
     assert scene.look() == []

@@ -19,7 +19,7 @@ KEYS = {
     "schema_version", "updated_ns", "profile", "mode", "armed", "build", "config", "phase", "pid", "state_dir",
     "time_scale", "ready", "level", "says", "kill", "reduce_only", "pause_until_ns", "policy_suspended", "session",
     "instruments", "equity", "drawdown_ppm", "orders", "journal_seq", "meter", "clock",
-    "rate_limits", "health", "risk", "preview",
+    "rate_limits", "health", "risk", "preview", "flatten",
 }  # fmt: skip
 """What other processes read; a key that is gone breaks them."""
 

@@ -29,6 +29,8 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "risk": ("ztb.cli.risk", "limits and what is used of them, trips, shock preview"),
     "pause": ("ztb.cli.pause", "nothing is opened for some minutes"),
     "kill": ("ztb.cli.kill", "latch the trader: nothing leaves any more"),
+    "flatten": ("ztb.cli.flatten", "close what the bot holds, until the venue says flat"),
+    "panic": ("ztb.cli.panic", "kill, flatten, and stop the trader"),
     "resume": ("ztb.cli.resume", "ask the trader to lift the kill latch"),
     "replay": ("ztb.cli.replay", "a policy over recorded market data"),
     "tape": ("ztb.cli.tape", "recorded market data: import, info, check"),

@@ -25,6 +25,11 @@ def set_silent(silent: bool) -> None:
     _silent = silent
 
 
+def is_silent() -> bool:
+    """Nothing but the result is wanted."""
+    return _silent
+
+
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """``with progress("import", rows) as advance: advance(1)``; ``total`` None: the end is not known."""

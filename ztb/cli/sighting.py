@@ -105,6 +105,8 @@ class Status(msgspec.Struct):
     meter: dict[str, Any]
     rate_limits: list[RateLimit] = msgspec.field(default_factory=list)
     clock: Clock = msgspec.field(default_factory=Clock)
+    flatten: dict[str, Any] | None = None
+    """As ``ztb.service.flatness.progress`` tells it."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from ztb.cli.flatness_text import progress_words
 from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.result import Result, printable
 from ztb.cli.sighting import Clock, Desk, NotRunning, RateLimit, Sighting, sight
@@ -92,6 +93,8 @@ def _lines(seen: Sighting) -> list[str]:
         lines.append(_line("clock", _clock_text(status.clock)))
     if status.kill.on:
         lines.append(_line("kill", f"on, by {status.kill.source}: {status.kill.reason}"))
+    if status.flatten is not None:
+        lines.append(_line("flatten", progress_words(status.flatten)))
     if status.reduce_only:
         lines.append(_line("reduce-only", status.reduce_only))
     if status.policy_suspended:

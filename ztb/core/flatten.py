@@ -20,6 +20,7 @@ from ztb.core.flattening import (
     FLAT,
     FLAT_DUST,
     MARKET_MODE,
+    MODES,
     ORDERS_OFF,
     OUTCOMES,
     Flattening,
@@ -66,14 +67,17 @@ def begin(state: State, config: EngineConfig, event: Flatten, now_ns: int) -> li
 
 def take(state: State, event: Flatten, now_ns: int) -> Flattening:
     """The part of ``begin`` that a recovery repeats."""
+    assert event.mode in MODES
+    assert 0 <= event.slippage_ppm_max < PPM
     state.due_ns = 0
     state.control.flattening = True
     running = state.flattening
     if running is None or not running.is_active:
+        holds = event.holds or (running is not None and running.holds)
+        opened = {symbol: desk.position.lots for symbol, desk in state.desks.items()}
         running = state.flattening = Flattening(
             now_ns, now_ns, event.source, event.reason, event.by, event.mode, event.slippage_ppm_max, event.within_ns,
-            event.then_stop, event.holds, {s: d.position.lots for s, d in state.desks.items()}, len(state.working),
-            now_ns,
+            event.then_stop, holds, opened, len(state.working), now_ns,
         )  # fmt: skip
         return running
     running.asked_ns = now_ns
@@ -226,6 +230,7 @@ def _close(state: State, config: EngineConfig, running: Flattening, desk: Desk, 
     side = SELL if held_lots > 0 else BUY
     same = [order for order in state.at_stake(now_ns) if order.instrument == instrument.symbol]
     price, reference, is_known = closing_price(desk, side, running, config, now_ns)
+    assert price > 0
     closable_lots = reducible_lots(side, held_lots, same)
     lots = closing_lots(instrument, price, closable_lots)
     if lots == 0:
@@ -238,6 +243,8 @@ def _close(state: State, config: EngineConfig, running: Flattening, desk: Desk, 
         running.priced_blindly = True
         text = f"{instrument.symbol}: no fresh price; the last known one is used ({instrument.prices.text(reference)})"
         commands.append(Notify(now_ns, "warning", "flatten_old_price", text))
+    assert instrument.lots_min <= lots <= min(abs(held_lots), instrument.lots_max)
+    assert instrument.symbol not in running.under_way
     in_force = _time_in_force(running, config)
     state.sequence += 1
     client_id = client_id_of(state.install, state.epoch, state.sequence)
@@ -286,6 +293,7 @@ def closing_lots(instrument: Instrument, price: int, lots_max: int) -> int:
         needed = max(instrument.lots_min, ceil_div(instrument.notional_min, price * instrument.money_per_tick_lot))
         if lots - (needed - rest) >= needed:
             lots -= needed - rest
+    assert 0 < lots <= lots_max
     return lots
 
 

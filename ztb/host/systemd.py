@@ -41,6 +41,10 @@ class Systemd:
         """The stop has begun."""
         self._send("STOPPING=1" + _status(status))
 
+    def extend_timeout(self, seconds: float) -> None:
+        """Start or stop take longer: not before ``seconds`` from now have passed is it to be taken for hung."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
     def close(self) -> None:
         """Nothing is sent after this."""
         if self._socket is not None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ztb.core.error import ConfigError, ZtbError
 from ztb.core.policy import Policy
+from ztb.policies.none import NONE, NoPolicy
 
 GROUP: Final = "ztb.policies"
 
@@ -26,6 +27,8 @@ def load_policy(name: str, parameters: Mapping[str, int | str | bool] | None = N
 
     A number may come as text (``"10"``, from a command line) where the parameter's default is a number.
     """
+    if name == NONE:  # no package can offer another one, and an emergency needs none to be installed
+        return NoPolicy()
     entry = _find(name)
     policy_class = _load(entry)
     arguments = _arguments(name, policy_class, dict(parameters or {}))

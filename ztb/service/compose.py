@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Final
 
+from ztb.core.command import GTC
 from ztb.core.error import AmountError, ConfigError
 from ztb.core.guard import Limits
 from ztb.core.instrument import Instrument
@@ -17,7 +19,9 @@ SECOND_NS: Final = 1_000_000_000
 PERCENT_PPM: Final = PPM // 100
 
 
-def engine_config(profile: Profile, instrument: Instrument, *, observe: bool = False) -> EngineConfig:
+def engine_config(
+    profile: Profile, instrument: Instrument, *, observe: bool = False, times_in_force: Collection[str] = (GTC,)
+) -> EngineConfig:
     """What the engine is told: sizes in lots, money in smallest units, ratios in ppm, times in ns."""
     limits = profile.limits
     return EngineConfig(
@@ -42,6 +46,7 @@ def engine_config(profile: Profile, instrument: Instrument, *, observe: bool = F
         day_offset_ns=profile.risk.day_offset_minutes * 60 * SECOND_NS,
         observe=observe or profile.mode.trading == "observe",
         reduce_only=profile.mode.trading == "reduce_only",
+        times_in_force=tuple(sorted(times_in_force)),
     )
 
 

@@ -11,10 +11,10 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from ztb.core.error import ConfigError
 from ztb.host.child import launch_simulator, make_account
@@ -24,13 +24,17 @@ from ztb.host.credentials import Keys, credentials, no_keys
 from ztb.host.log import get_log
 from ztb.host.paths import make_private
 from ztb.policies.registry import load_policy
-from ztb.service.setting import SIGNALS, STOP_SIGNALS, Paper, SessionOptions, Setting
+from ztb.service.old_kill_file import refuse_configured
+from ztb.service.operator import KILL_NAME, OPERATOR_DIRECTORY
+from ztb.service.setting import SIGNALS, STOP_SIGNALS, Direct, Paper, SessionOptions, Setting
 from ztb.venues.port import Addresses
 from ztb.venues.registry import addresses_at, addresses_of
 
 BUNDLED_TAPES: Final = Path(__file__).resolve().parent.parent / "data"
 DEMO_BASE_BALANCE: Final = "1.0"
 """The owner's own holdings at the built-in exchange: the bot must leave them alone."""
+
+_LOOK: Final = "`ztb status` and `ztb audit show` tell what it did"
 
 log = get_log("run")
 
@@ -73,10 +77,7 @@ class _Exchange:
 def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str] = os.environ) -> None:
     """Returns after an orderly stop; raises what ended the session otherwise."""
     profile = loaded.profile
-    if profile.mode.stop_policy == "flatten":
-        raise ConfigError(
-            "mode.stop_policy is flatten, which this version cannot do yet", remedy="use cancel, or leave"
-        )
+    refuse_configured(environ, options.runtime_dir / OPERATOR_DIRECTORY / KILL_NAME)
     clock = HostClock(options.time_scale, options.epoch_ns)
     try:
         with _early_signals() as early:
@@ -96,6 +97,38 @@ def run(loaded: LoadedProfile, options: RunOptions, *, environ: Mapping[str, str
         log.event("stopped", "before anything had begun")
     finally:
         _ignore_signals()
+
+
+def run_directly(
+    loaded: LoadedProfile, options: RunOptions, direct: Direct, *, environ: Mapping[str, str] = os.environ
+) -> dict[str, Any] | None:
+    """Flatten without a trader; the flatness report, None when there was no time for one. Raises as ``run`` does."""
+    from ztb.policies.none import NONE, NoPolicy
+    from ztb.service.session import Session
+
+    profile = loaded.profile
+    if not profile.armed:
+        raise ConfigError(f"profile {loaded.name} is not armed: its trader cannot have sent anything", remedy=_LOOK)
+    if profile.venue.paper or (profile.venue.simulator and not options.simulator_url):
+        raise ConfigError(f"the exchange of profile {loaded.name} ended with its trader", remedy=_LOOK)
+    policy = profile.policy.model_copy(update={"name": NONE, "parameters": {}})
+    mode = profile.mode.model_copy(update={"stop_policy": "cancel"})
+    loaded = replace(loaded, profile=profile.model_copy(update={"policy": policy, "mode": mode}))
+    clock = HostClock(options.time_scale, options.epoch_ns)
+    with _exchange(loaded, options, clock, environ) as exchange:
+        session_options = SessionOptions(
+            state_dir=exchange.state_dir,
+            runtime_dir=make_private(options.runtime_dir),
+            addresses=exchange.addresses,
+            keys=exchange.keys,
+            mode=_mode(loaded, exchange.keys),
+            direct=direct,
+        )
+        import uvloop
+
+        session = Session(Setting(loaded, session_options, clock, NoPolicy()))
+        uvloop.run(session.run())
+        return session.flatness
 
 
 def _run_session(setting: Setting, early: EarlySignals) -> None:

@@ -2,7 +2,8 @@
 
 While the engine lives, it is the engine that cancels, and what comes of it is on record. Where it cannot any more
 (it failed, its journal failed, the venue does not tell in time), our orders are taken off the venue directly. Every
-step is tried even when one before it failed; all of them together take less than five seconds of the wall.
+step is tried even when one before it failed; all of them together take less than five seconds of the wall, unless the
+stop policy is to flatten, which has a minute of its own.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from ztb.core.error import StoreError, VenueError
-from ztb.core.event import Stop
+from ztb.core.error import StoreError, VenueError, ZtbError
+from ztb.core.event import Flatten, Stop
+from ztb.core.flatten import left_in_words
+from ztb.core.flattening import LIMIT
 from ztb.host.log import get_log
+from ztb.service.flatten_files import SLIPPAGE_PPM
 from ztb.service.gate import STOPPING
 from ztb.service.records import Records
 from ztb.service.setting import Setting
@@ -30,6 +34,10 @@ DIRECT_WALL_S_MAX: Final = 0.9
 DRAIN_WALL_S_MAX: Final = 0.3
 CLOSE_WALL_S_MAX: Final = 0.8
 LOOK_WALL_S: Final = 0.01
+FLATTEN_S_MAX: Final = 60.0
+"""For the stop policy ``flatten``, in the trader's own time; after it the stop goes on, and says what is left."""
+STOP_POLICY: Final = "stop policy"
+NOT_FLAT: Final = "`ztb flatten --direct` closes what is left"
 ENGINE: Final = "engine"
 """Name of the engine's task: the last one to go, because the others tell it what they know."""
 DIRECT_CANCEL: Final = "direct_cancel"
@@ -50,24 +58,50 @@ class WayOut:
         self._trader = trader
         self._records = records
         self._leaves_orders = setting.profile.mode.stop_policy == "leave"
+        self._flattens = setting.profile.mode.stop_policy == "flatten"
 
     async def go(self) -> None:
         """Stop the engine's orders, then everything."""
         trader, setting = self._trader, self._setting
-        trader.gate.close(STOPPING)
         setting.facts.phase = "stopping"
         setting.systemd.stopping("stopping")
         log.event("stopping", policy=setting.profile.mode.stop_policy, orders_working=len(trader.state.working))
-        for step in (self._stop_engine, self._stop_others, self._cancel_directly, self._drain, self._close_books):
+        for step in (
+            self._flatten, self._close_gate, self._stop_engine, self._stop_others, self._cancel_directly, self._drain,
+            self._close_books,
+        ):  # fmt: skip
             try:
                 await step()
             except Exception as error:
                 self._supervisor.fail(error, name=f"the way out ({step.__name__.strip('_')})")
         log.event("stopped", orders_left_working=len(trader.state.working), journal_seq=self._writer.committed_seq)
 
+    async def _close_gate(self) -> None:
+        self._trader.gate.close(STOPPING)
+
     @property
     def _is_engine_sound(self) -> bool:
         return not self._trader.loop.has_failed and self._writer.failure is None
+
+    async def _flatten(self) -> None:
+        """Close what is held, for as long as an orderly stop has; a second signal ends it at once."""
+        trader = self._trader
+        is_orderly = self._supervisor.failure is None and not self._supervisor.is_hurried
+        if not self._flattens or trader.dealing is None or not (self._is_engine_sound and is_orderly):
+            return
+        within_ns = int(FLATTEN_S_MAX * 1_000_000_000)
+        inbox = self._setting.inbox
+        inbox.put_now(Stop(0, "asked to stop"), first=True)
+        wish = Flatten(0, STOP_POLICY, "asked to stop", LIMIT, SLIPPAGE_PPM, within_ns, holds=False)
+        inbox.put_now(wish, first=True)
+        while self._is_engine_sound and not self._supervisor.is_hurried:
+            running = trader.state.flattening
+            if running is not None and inbox.is_empty() and (not running.is_active or running.alarmed_ns):
+                break
+            await asyncio.sleep(LOOK_WALL_S)
+        running = trader.state.flattening
+        if running is None or running.is_active:
+            self._supervisor.fail(ZtbError(f"stopped and not flat: {left_in_words(trader.state)}", remedy=NOT_FLAT))
 
     async def _stop_engine(self) -> None:
         """It opens nothing more and cancels what works; wait for what comes of it."""

@@ -45,9 +45,10 @@ class Recovered:
 class OpenedStore:
     """One state directory in the hands of this process."""
 
-    def __init__(self, directory: Path, *, profile: str, mode: str, now_ns: int) -> None:
+    def __init__(self, directory: Path, *, profile: str, mode: str, now_ns: int, lock: StateLock | None = None) -> None:
+        """``lock``: of whoever took the directory over; it belongs to this object from here on."""
         self.directory = directory
-        self._lock = StateLock(directory)
+        self._lock = lock or StateLock(directory)
         try:
             self.journal = Journal.open(directory / JOURNAL_NAME, profile=profile, mode=mode, now_ns=now_ns)
         except BaseException:
@@ -80,6 +81,10 @@ class OpenedStore:
         """A new tape for the market of this session."""
         directory = make_private(self.directory / TAPES_DIRECTORY)
         return SessionTape(directory / f"session-{started_ns}.tape", TapeMeta(instrument, source=source))
+
+    def is_taken_over(self) -> bool:
+        """Another process took the directory away from this one."""
+        return not self._lock.is_ours()
 
     def close(self) -> None:
         """Let go of the journal and of the directory."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, Protocol
 
-from ztb.core.command import Cancel, Command, LookUp, Place
+from ztb.core.command import FLATTEN, Cancel, Command, LookUp, Place
 from ztb.core.error import GateClosed, InvariantBroken, StoreError, Throttled, UnknownFate, VenueError
 from ztb.core.event import (
     CancelFailed,
@@ -36,7 +36,7 @@ NOT_ACKNOWLEDGED: Final = "not_acknowledged"
 """Reason of a cancel that cannot be sent, because the venue has not told its name of the order yet."""
 ABANDON_WALL_S: Final = 1.0
 """So long an order may be without an answer while others are to be cancelled because of a kill or a stop."""
-URGENT_REASONS: Final = frozenset({"killed", "stopping"})
+URGENT_REASONS: Final = frozenset({"killed", "stopping", FLATTEN})
 UNSUPPORTED: Final = "unsupported"
 """Code of an order of a kind that the venue does not know."""
 TEXT_LENGTH_MAX: Final = 300
@@ -180,7 +180,7 @@ class Outbox:
         started_ns = time.perf_counter_ns()
         try:
             # The adapter asks again at the wire; here nothing is used up yet, no nonce and no place within the limits.
-            self._gate.check(reduce_only=place.reduce_only)
+            self._gate.check(place)
             placed = await self._account.place(place)
         except UnknownFate as error:
             self._unknown(place, str(error))

@@ -72,19 +72,19 @@ class Reconciliation:
         while self._state.epoch != self._epoch or status.unknown_orders(self._state):
             await self._clock.sleep(LOOK_S)
         while not (await self._reconcile() and await self._is_known_to_the_engine()):
-            await self._clock.sleep(min(self._pause_s, START_PAUSE_S_MAX))
+            await self._pause(min(self._pause_s, START_PAUSE_S_MAX))
         self._on_ready()
         while True:
-            await self._pause()
+            await self._pause(self._pause_s)
             await self._reconcile()
 
     def hurry(self) -> None:
-        """A stream is back: what happened meanwhile is compared now, not when it would have been due."""
+        """A stream is back, or somebody waits for the venue's word: compared is now, not when it would be due."""
         self._hurried.set()
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         waiting = [
-            asyncio.ensure_future(self._clock.sleep(self._pause_s)), asyncio.ensure_future(self._hurried.wait())
+            asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._hurried.wait())
         ]  # fmt: skip
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -98,19 +98,22 @@ class Reconciliation:
         return self._state.control.reconciled
 
     async def _reconcile(self) -> bool:
-        clean, text = await self._compare()
-        self._inbox.put_now(Reconciled(0, clean, text))
+        clean, text, begun_ns = await self._compare()
+        self._inbox.put_now(Reconciled(0, clean, text, begun_ns))
         return clean
 
-    async def _compare(self) -> tuple[bool, str]:
+    async def _compare(self) -> tuple[bool, str, int]:
+        """Whether there is no difference, in words what was found, and when the venue was asked."""
         if self._compared is None:
-            return True, NO_ACCOUNT
+            return True, NO_ACCOUNT, 0
         text = ""
+        begun_ns = 0
         for look in range(LOOKS_MAX):
             if look:
                 await self._clock.sleep(BETWEEN_LOOKS_S)
             # What the tracker has told must be in the state before the state is compared.
             await self._inbox.until_empty()
+            begun_ns = self._clock.now_ns()
             try:
                 clean, text = await self._look(self._compared)
             except VenueError as error:
@@ -119,8 +122,8 @@ class Reconciliation:
                 text = f"the venue could not be read: {error.message}"
                 continue
             if clean:
-                return True, text
-        return False, text
+                return True, text, begun_ns
+        return False, text, begun_ns
 
     async def _look(self, compared: Compared) -> tuple[bool, str]:
         """One comparison: orders and fills, and then, when what it found is in the books, holdings."""

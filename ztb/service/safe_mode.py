@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from typing import Any, Final
 
-from ztb.core.event import Kill, Resume
+from ztb.core.event import Flatten, Kill, Resume
 from ztb.host.log import get_log
 from ztb.service import health, status
 from ztb.service.operator import LOOK_WALL_S, OperatorFiles
@@ -35,6 +35,8 @@ class SafeMode:
         self._setting = setting
         self._starts = starts
         self._supervisor = supervisor
+        self._flatten: Flatten | None = None
+        """That came: flattening needs an engine, so a start is tried, and begins with it."""
         self._kill: Kill | None = None
         """The first that came; the next start begins with it."""
 
@@ -78,6 +80,8 @@ class SafeMode:
         self._tell("starting again, after safe mode")
         if self._kill is not None:
             setting.inbox.put_now(self._kill, first=True)
+        if self._flatten is not None:
+            setting.inbox.put_now(self._flatten, first=True)
         return True
 
     async def _resumed(self, operator: OperatorFiles) -> str | None:
@@ -88,6 +92,9 @@ class SafeMode:
             event, _ = await inbox.take()
             if isinstance(event, Resume):
                 return event.reason
+            if isinstance(event, Flatten):
+                self._flatten = event
+                return f"a flatten was asked for: {event.reason} (by {event.source})"
             if isinstance(event, Kill) and self._kill is None:
                 self._kill = event
                 log.warning("kill_kept", f"{event.reason} (by {event.source}); the next start begins with it")

@@ -12,13 +12,14 @@ import asyncio
 import gc
 import signal
 import time
-from typing import Final
+from typing import Any, Final
 
-from ztb.core.error import ZtbError
+from ztb.core.error import StoreLocked, ZtbError
 from ztb.core.event import Feed, Kill, Started, Timer
 from ztb.host.log import INFO, WARNING, get_log
 from ztb.service import status
 from ztb.service.clock_watch import ClockWatch
+from ztb.service.flattening import Flattener
 from ztb.service.governor_watch import GovernorWatch
 from ztb.service.leaving import ENGINE, WayOut, close_writer
 from ztb.service.link import VenueLink
@@ -37,6 +38,7 @@ from ztb.venues.port import AccountFeed, MarketFeed, StreamState, Terms
 from ztb.venues.tracker import OrderTracker
 
 LINK_CLOSE_WALL_S_MAX: Final = 0.3
+FENCE_WALL_S: Final = 0.25
 
 log = get_log("session")
 
@@ -50,19 +52,25 @@ class Session:
         self._trader: Trader | None = None
         self._starts = Starts(setting.options.state_dir)
         self._is_ready = False
+        self._flattener: Flattener | None = None
         self._started = time.monotonic()
+
+    @property
+    def flatness(self) -> dict[str, Any] | None:
+        """The newest flatness report; None: nothing was flattened."""
+        return None if self._flattener is None else self._flattener.report
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT, or until something fails: then it raises what failed, after the way out."""
         self._listen_to_signals()
         try:
-            if self._starts.are_exhausted:
+            if self._starts.are_exhausted and self._setting.options.direct is None:
                 if not await SafeMode(self._setting, self._starts, self._supervisor).until_resumed():
                     return
                 self._started = time.monotonic()
             await self._run()
         except Exception as error:
-            if not self._is_ready:
+            if not self._is_ready and self._setting.options.direct is None:
                 self._starts.count(error, ts_ns=self._setting.clock.now_ns())
             raise
         finally:
@@ -70,8 +78,13 @@ class Session:
 
     async def _run(self) -> None:
         setting = self._setting
+        direct = setting.options.direct
         store = OpenedStore(
-            setting.options.state_dir, profile=setting.name, mode=setting.options.mode, now_ns=setting.clock.now_ns()
+            setting.options.state_dir,
+            profile=setting.name,
+            mode=setting.options.mode,
+            now_ns=setting.clock.now_ns(),
+            lock=None if direct is None else direct.lock,
         )
         is_disk_well = True
         try:
@@ -111,7 +124,8 @@ class Session:
             try:
                 self._begin(trader, store.journal.identity.install)
                 await supervisor.unless_ended(clock_watch.first())
-                self._spawn(trader, records, operator, link)
+                self._spawn(trader, records, operator, link, writer)
+                supervisor.spawn("fence", _stay_inside(store))
                 supervisor.spawn("clock", clock_watch.run())
                 supervisor.spawn("governor", GovernorWatch(link.head_room, setting.inbox).run())
                 await supervisor.until_ended()
@@ -126,8 +140,13 @@ class Session:
         setting.inbox.put_now(Started(0, install, trader.state.epoch + 1))
         if setting.options.start_killed:
             setting.inbox.put_now(Kill(0, "environment", "ZTB_KILL=1"))
+        if setting.options.direct is not None:
+            for event in setting.options.direct.opening:
+                setting.inbox.put_now(event)
 
-    def _spawn(self, trader: Trader, records: Records, operator: OperatorFiles, link: VenueLink) -> None:
+    def _spawn(
+        self, trader: Trader, records: Records, operator: OperatorFiles, link: VenueLink, writer: JournalWriter
+    ) -> None:
         setting, supervisor = self._setting, self._supervisor
         dealing, instrument = trader.dealing, trader.instrument
         reconciliation = Reconciliation(
@@ -149,6 +168,16 @@ class Session:
         supervisor.spawn("measurements", records.keep_measurements())
         supervisor.spawn("checkpoints", records.keep_checkpoints())
         if dealing is not None:
+            is_direct = setting.options.direct is not None
+            self._flattener = Flattener(
+                setting,
+                trader,
+                writer,
+                hurry=reconciliation.hurry,
+                on_flat=supervisor.ask_to_stop,
+                on_late=supervisor.ask_to_stop if is_direct else lambda: None,
+            )
+            supervisor.spawn("flatten", self._flattener.run())
             supervisor.spawn("orders", self._pass_on_orders(dealing.tracker))
             private = link.account_feed(instrument)
             if private is not None:
@@ -222,6 +251,16 @@ def spare_what_stays() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+async def _stay_inside(store: OpenedStore) -> None:
+    """Until another process has taken the directory over: then nothing leaves any more, and this one has to end."""
+    while not store.is_taken_over():  # noqa: ASYNC110 - whoever takes it over is another process
+        await asyncio.sleep(FENCE_WALL_S)
+    raise StoreLocked(
+        f"{store.directory} was taken over by another process while this one was frozen",
+        remedy="`ztb audit show` tells what it did; start again when it is done",
+    )
 
 
 async def _close(link: VenueLink) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from ztb.core.event import Event
 from ztb.core.policy import Policy
 from ztb.host.build import build_id
 from ztb.host.clock import HostClock
@@ -23,6 +24,7 @@ from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.service.status import Facts
 from ztb.service.vitals import Vitals
+from ztb.store.lock import StateLock
 from ztb.venues.port import Addresses, HeadRoom
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -51,6 +53,16 @@ class SessionOptions:
     start_killed: bool = False
     paper: Paper | None = None
     """None: orders go to the venue."""
+    direct: Direct | None = None
+    """Not a trader, but what closes the positions of one that is dead or frozen."""
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A flatten without a trader: the lock is held already, and the session begins with these events, then ends."""
+
+    lock: StateLock
+    opening: tuple[Event, ...]
 
 
 class Setting:

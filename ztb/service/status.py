@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ztb.core.control import Level
+from ztb.core.flatten import left_in_words
+from ztb.core.flattening import FLAT, FLAT_DUST, ORDERS_OFF, Flattening
 from ztb.core.market import Desk
 from ztb.core.state import State
+from ztb.service.flatness import progress
 from ztb.service.governor_watch import plain_rooms
 from ztb.service.measure import Meter
 from ztb.venues.port import HeadRoom
@@ -63,6 +66,7 @@ def document(
         "level": level.name.lower(),
         "says": in_words(facts, state, level, now_ns=now_ns),
         "kill": {"on": control.killed, "source": control.kill_source, "reason": control.kill_reason},
+        "flatten": progress(state, state.flattening, now_ns=now_ns),
         "reduce_only": control.reduce_only_reason or ("profile" if control.reduce_only_profile else ""),
         "pause_until_ns": control.pause_until_ns,
         "policy_suspended": state.policy_suspended,
@@ -89,7 +93,12 @@ def in_words(facts: Facts, state: State, level: Level, *, now_ns: int) -> str:
     control = state.control
     match level:
         case Level.KILLED:
-            return f"killed by {control.kill_source}: {control.kill_reason}; `ztb resume` with a reason lifts it"
+            killed = f"killed by {control.kill_source}: {control.kill_reason}"
+            if state.flattening is not None:
+                return f"{killed}; {_flatten_words(state, state.flattening)}"
+            return f"{killed}; `ztb resume` with a reason lifts it"
+        case Level.FLATTENING if state.flattening is not None:
+            return _flatten_words(state, state.flattening)
         case Level.STOPPING:
             return f"{facts.phase}, {len(state.working)} orders still working"
         case Level.OBSERVE:
@@ -118,6 +127,16 @@ def _pauses_in_words(state: State, now_ns: int) -> str:
         f"{instrument}: {reason}" if instrument else reason
         for instrument, _, reason, _ in state.control.pauses_in_force(now_ns)
     )
+
+
+_OUTCOMES: Final = {FLAT: "flat", FLAT_DUST: "flat + dust", ORDERS_OFF: "all orders off"}
+
+
+def _flatten_words(state: State, running: Flattening) -> str:
+    if not running.is_active:
+        return f"{_OUTCOMES[running.outcome]} since a flatten; nothing is opened until `ztb resume`"
+    late = "LATE, " if running.alarmed_ns else ""
+    return f"{late}flattening ({running.mode}): {left_in_words(state)}"
 
 
 def unknown_orders(state: State) -> int:

@@ -98,14 +98,20 @@ class Composer:
         """Recover, and ask the venue for what has to be known; nothing is sent. Raises what the venue raises."""
         setting, writer = self._setting, self._writer
         instrument = await self._patiently(self._link.instrument)
-        config = engine_config(setting.profile, instrument, observe=setting.options.keys is None)
+        config = engine_config(
+            setting.profile,
+            instrument,
+            observe=setting.options.keys is None,
+            times_in_force=self._link.capabilities.times_in_force,
+        )
         engine = Engine(config, setting.policy)
         recovered = self._store.recover(engine.state)
         _tell(recovered, engine.state)
         tape = self._store.tape(instrument, started_ns=setting.clock.now_ns(), source=setting.options.addresses.rest)
         self._record(engine, recovered, tape)
         gate = WireGate(
-            engine.state, setting.clock, armed=setting.facts.armed, journal_failure=lambda: writer.failure
+            engine.state, setting.clock, armed=setting.facts.armed, journal_failure=lambda: writer.failure,
+            is_fenced=self._store.is_taken_over,
         )  # fmt: skip
         loop = EngineLoop(
             engine,
@@ -128,7 +134,7 @@ class Composer:
         setting = self._setting
 
         def at_the_wire(order: Place) -> None:
-            gate.check(reduce_only=order.reduce_only)
+            gate.check(order)
             # On record before the bytes leave: in the journal no order leaves after a kill.
             loop.handle_now(OrderSent(0, order.client_id))
 

@@ -1,7 +1,9 @@
 """One owner for each state directory, and a directory that nobody else can read or change.
 
 The rule: the kernel holds the lock (flock), so it ends with the process however that ends; what the lock file says
-about the owner is for people and decides nothing.
+about the owner is for people and decides nothing. A process that is frozen keeps its lock; ``taken_over`` puts a new
+lock file in the place of its own, and the frozen one, should it wake up, finds that its lock is not the directory's any
+more (``is_ours``). Whoever may send asks that before each order.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import fcntl
 import json
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -44,11 +47,38 @@ class StateLock:
             self.close()
             raise
 
+    @classmethod
+    def taken_over(cls, directory: Path) -> Self:
+        """The lock of a directory whose owner cannot be ended: from now on that one is locked out.
+
+        StoreError where the lock file cannot be replaced. Nobody is asked: make sure that the owner is frozen.
+        """
+        _require_private(directory)
+        lock = cls.__new__(cls)
+        lock.directory = directory
+        fresh = directory / f".{LOCK_NAME}.{os.getpid()}"
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            lock._descriptor = os.open(fresh, flags, 0o600)
+            fcntl.flock(lock._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock._say_owner()
+            fresh.replace(directory / LOCK_NAME)
+            _sync(directory)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise StoreError(f"{directory}: the lock cannot be taken over: {error.strerror}") from error
+        return lock
+
     def _take(self) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise self._locked() from None
+        if not self.is_ours():
+            raise self._locked()  # somebody took the directory over between our opening the file and our locking it
+        self._say_owner()
+
+    def _say_owner(self) -> None:
         owner = json.dumps({"pid": os.getpid(), "command": _own_command()})
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, owner.encode(), 0)
@@ -59,6 +89,20 @@ class StateLock:
             f"{self.directory} is in use by {owner}",
             remedy="stop that process first, or give this one a state directory of its own",
         )
+
+    def is_ours(self) -> bool:
+        """False once another process took the directory over (see ``fence``), or somebody removed the lock file.
+
+        One look at the file's inode: cheap enough to be asked before each order.
+        """
+        if self._descriptor < 0:
+            return False
+        held = os.fstat(self._descriptor)
+        try:
+            there = (self.directory / LOCK_NAME).lstat()
+        except OSError:
+            return False
+        return (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
 
     def close(self) -> None:
         """Let others have the directory."""
@@ -73,6 +117,33 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def owner_of(directory: Path) -> int | None:
+    """The PID of the process that has the directory's lock file open; None: nobody, or nobody that can be proven.
+
+    The PID in the file is believed only where that very process holds that very file: a PID may be another's by now.
+    """
+    path = directory / LOCK_NAME
+    try:
+        there = path.stat()
+        pid = int(json.loads(path.read_bytes()[:LOCK_TEXT_BYTES_MAX])["pid"])
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                held = entry.stat()
+                if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
+                    return pid
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _require_private(directory: Path) -> None:
