@@ -165,7 +165,7 @@ class Theirs(Policy):
     def on_trade(self, trade, held_lots):
         self.wishes += 1
         if self.wishes == 40:
-            step.refusal = None
+            step.client_id_of = None
         return Decision(BUY, "more", (1,)) if self.wishes in (20, 40) else None
 """
 

@@ -107,9 +107,10 @@ def _whole(name: str) -> Convert:
 
 
 def _leverage(text: str, capital: Decimal) -> Settings:
-    if _positive(text) > LEVERAGE_MAX:
+    leverage = _positive(text)
+    if leverage > LEVERAGE_MAX:
         raise ValueError(f"at most {LEVERAGE_MAX}: no position is worth more than the capital")
-    return {}
+    return {("limits", "leverage_max"): leverage}
 
 
 ALIASES: Final[dict[str, Alias]] = {
@@ -137,7 +138,7 @@ ALIASES: Final[dict[str, Alias]] = {
         _switch(("mode", "trading"), "reduce_only", "normal"), "mode.trading: 1 is reduce_only, 0 is normal"
     ),
     "RISK_MAX_LEVERAGE": Alias(
-        _leverage, "sets nothing: no position is worth more than the capital; above 1 is refused"
+        _leverage, "limits.leverage_max; above 1 is refused: no position is worth more than the capital"
     ),
     **{
         f"HEALTH_{variable}_{stage.upper()}": Alias(

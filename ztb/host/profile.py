@@ -46,6 +46,10 @@ _Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Money = Annotated[_Amount, Field(gt=0, le=MONEY_MAX)]
 Size = Annotated[_Amount, Field(gt=0, le=SIZE_MAX)]
 Percent = Annotated[_Amount, Field(gt=0, le=100)]
+# 0 says that there is no such limit.
+MoneyOrNone = Annotated[_Amount, Field(ge=0, le=MONEY_MAX)]
+SizeOrNone = Annotated[_Amount, Field(ge=0, le=SIZE_MAX)]
+PercentOrNone = Annotated[_Amount, Field(ge=0, le=100)]
 Kind = Literal["demo", "paper", "canary", "live"]
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_HOUR)]
 Millis = Annotated[int, Field(ge=1, le=60_000)]
@@ -113,6 +117,21 @@ class Sizing(Section):
 
     order_size: Size = Field(description="size of one order")
     capital: Money = Field(description="what the bot may account with; losses and drawdown are measured against it")
+    risk_budget_pct: PercentOrNone = Field(
+        default=Decimal(0),
+        description="of the equity: what a move by one average true range of a minute may cost an order; 0: not used",
+    )
+    order_cap_pct: PercentOrNone = Field(
+        default=Decimal(0), description="of the equity: the largest value of an order that opens; 0: not used"
+    )
+    shrink: bool = Field(
+        default=False,
+        description="smaller orders in bad times: x0.7 from 2 % drawdown in 24 hours, x0.8 at a high average true "
+        "range, x0.5 above 60 orders in an hour, the smallest order when the day is beyond 5 %",
+    )
+    high_atr_pct: Percent = Field(
+        default=Decimal("0.2"), description="of the price: an average true range of a minute above it is high"
+    )
 
 
 class Limits(Section):
@@ -133,6 +152,28 @@ class Limits(Section):
     order_ttl_seconds: Annotated[int, Field(ge=1, le=SECONDS_DAY)] = Field(
         description="a resting order is cancelled when it is older"
     )
+    daily_loss_max_pct: PercentOrNone = Field(
+        default=Decimal(0), description="the same in parts of the day's opening balance; whichever is broken first"
+    )
+    exposure_max: MoneyOrNone = Field(
+        default=Decimal(0), description="value of all positions, with everything that may still fill; 0: not limited"
+    )
+    leverage_max: Annotated[_Amount, Field(ge=0, le=1)] = Field(
+        default=Decimal(1), description="the same in parts of the equity; 0: not limited"
+    )
+    trade_loss_max: MoneyOrNone = Field(
+        default=Decimal(0), description="loss of one trade, from flat to flat, at which all ends; 0: not limited"
+    )
+    orders_per_day_max: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=0, description="orders in a trading day; 0: not limited"
+    )
+    day_notional_max: MoneyOrNone = Field(
+        default=Decimal(0), description="value of all orders that open in a trading day; 0: not limited"
+    )
+    slippage_max_pct: PercentOrNone = Field(
+        default=Decimal(0),
+        description="how much worse than the best price an order may fill by the book; no book, no order; 0: not asked",
+    )
 
 
 class Mode(Section):
@@ -151,11 +192,42 @@ class Mode(Section):
 
 
 class Risk(Section):
-    """How losses are counted."""
+    """How losses are counted, and what else stops, pauses or closes."""
 
     day_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = Field(
         default=540, description="the trading day begins at midnight of UTC plus this (540: Japan)"
     )
+    profile: Literal["none", "conservative", "balanced", "aggressive"] = Field(
+        default="none", description="ten limits under one name; they tighten the others and never widen them"
+    )
+    conservative_after_kill: bool = Field(
+        default=True, description="after a kill the conservative profile holds too, until an operator ends that"
+    )
+    losses_in_row_max: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=5, description="so many losing trades in a row end the opening of positions; 0: not counted"
+    )
+    price_move_max_pct: PercentOrNone = Field(
+        default=Decimal(10),
+        description="move of the price within 60 seconds that pauses the instrument; 0: not watched",
+    )
+    fill_slippage_max_pct: PercentOrNone = Field(
+        default=Decimal("0.5"),
+        description="three fills in a row that are this much worse than the price at the decision pause the "
+        "instrument; 0: not watched",
+    )
+    wallet_drift_max: SizeOrNone = Field(
+        default=Decimal(0), description="so much less than the ledger says the exchange may hold"
+    )
+    stop_loss_pct: PercentOrNone = Field(
+        default=Decimal(0), description="loss of the entry value at which a position is closed; 0: not used"
+    )
+    take_profit_pct: PercentOrNone = Field(
+        default=Decimal(0), description="gain on the entry value at which a position is closed; 0: not used"
+    )
+    trailing_stop_pct: PercentOrNone = Field(
+        default=Decimal(0), description="distance from the best price at which a position is closed; 0: not used"
+    )
+    cool_down: bool = Field(default=False, description="after a losing trade nothing is opened for 5 minutes")
 
 
 class State(Section):

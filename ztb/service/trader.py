@@ -102,6 +102,7 @@ class Composer:
             setting.profile,
             instrument,
             observe=setting.options.keys is None,
+            armed=setting.facts.armed,
             times_in_force=self._link.capabilities.times_in_force,
         )
         engine = Engine(config, setting.policy)
