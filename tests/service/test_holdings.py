@@ -14,10 +14,16 @@ from tests.core.scene import SPOT
 from tests.service.scene import PlayedAccount
 from ztb.core.instrument import BUY, SELL
 from ztb.core.position import Position
-from ztb.service.holdings import shortfall
+from ztb.service.holdings import Shortfall, shortfall
 from ztb.venues.port import Balance, VenuePosition
 
 LEVERAGE = replace(SPOT, leveraged=True, nets=False)
+
+
+def said(found: Shortfall) -> str:
+    """In words; there are some exactly when something is missing."""
+    assert (found.lots > 0) is bool(found.text)
+    return found.text
 
 
 def position(lots: int, *, fees: int = 0, price: int = 1_000) -> Position:
@@ -28,13 +34,13 @@ def position(lots: int, *, fees: int = 0, price: int = 1_000) -> Position:
 def spot(held: str | None, lots: int, *, fees: int = 0, fee_in_base: bool = False) -> str:
     account = PlayedAccount()
     account.held = {} if held is None else {SPOT.base.lower(): Balance("btc", Decimal(0), Decimal(held))}
-    return asyncio.run(shortfall(account, SPOT, position(lots, fees=fees), fee_in_base=fee_in_base))
+    return said(asyncio.run(shortfall(account, SPOT, position(lots, fees=fees), fee_in_base=fee_in_base)))
 
 
 def leveraged(held: list[tuple[int, int]], lots: int) -> str:
     account = PlayedAccount()
     account.positions_held = [VenuePosition(SPOT.symbol, side, size, Decimal(1)) for side, size in held]
-    return asyncio.run(shortfall(account, LEVERAGE, position(lots), fee_in_base=False))
+    return said(asyncio.run(shortfall(account, LEVERAGE, position(lots), fee_in_base=False)))
 
 
 @pytest.mark.parametrize(

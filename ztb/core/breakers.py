@@ -168,8 +168,8 @@ def judge_api(state: State, event: ApiHealth, now_ns: int) -> list[Command]:
 def judge_read(state: State, event: BrokerRead, now_ns: int) -> list[Command]:
     """Orders and balances were read, or not."""
     state.read_failures = 0 if event.ok else state.read_failures + 1
-    if state.read_failures < READ_FAILURES:
-        return []
+    if state.read_failures < READ_FAILURES or not state.control.reconciled:
+        return []  # what is not reconciled opens nothing anyway
     return trip(state, reaction.BROKER_READS, now_ns, text=event.text)
 
 

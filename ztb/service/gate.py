@@ -67,7 +67,7 @@ class WireGate:
             return self.closed
         if not self._armed:
             return "not_armed"
-        level = self._state.control.level(self._clock.now_ns())
+        level = self._state.control.level(self._clock.now_ns(), order.instrument)
         if order.purpose == FLATTEN:
             return self._flatten_refusal(order, level)
         permit = PERMITS[level]

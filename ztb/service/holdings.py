@@ -6,7 +6,7 @@ The owner may hold more in the same account, so only a shortfall can be seen: le
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from ztb.core.instrument import BUY, SELL, SIDE_NAMES, Instrument
 from ztb.core.money import ceil_div
@@ -19,24 +19,38 @@ LOOK: Final = (
 )
 
 
-async def shortfall(account: Account, instrument: Instrument, position: Position, *, fee_in_base: bool) -> str:
-    """What is missing at the venue, in words; "" when our position is covered. Raises what the account raises."""
+class Shortfall(NamedTuple):
+    """How many lots of ours are missing at the venue, and that in words; 0 and "": our position is covered."""
+
+    lots: int = 0
+    text: str = ""
+
+
+COVERED: Final = Shortfall()
+
+
+async def shortfall(account: Account, instrument: Instrument, position: Position, *, fee_in_base: bool) -> Shortfall:
+    """What is missing at the venue. Raises what the account raises."""
     side, lots = (BUY, position.lots) if position.lots > 0 else (SELL, -position.lots)
     if lots == 0:
-        return ""
+        return COVERED
     if instrument.leveraged:
         held = sum(one.lots for one in await account.positions(instrument.symbol) if one.side == side)
-        return "" if held >= lots else _said(instrument, side, lots, instrument.sizes.text(held))
+        if held >= lots:
+            return COVERED
+        return Shortfall(lots - held, _said(instrument, side, lots, instrument.sizes.text(held)))
     if side == SELL:
-        return f"the books are {instrument.sizes.text(lots)} {instrument.base} short, which spot cannot be: {LOOK}"
+        text = f"the books are {instrument.sizes.text(lots)} {instrument.base} short, which spot cannot be: {LOOK}"
+        return Shortfall(lots, text)
     if fee_in_base:
         # What the venue took as fees in the base currency is not there any more.
         lots -= min(lots, _fee_lots(instrument, position))
     balance = (await account.balances()).get(instrument.base.lower())
     total = balance.total if balance is not None else Decimal(0)
     if total >= lots * instrument.lot_size:
-        return ""
-    return _said(instrument, side, lots, f"{total.normalize():f}")
+        return COVERED
+    held_lots = int(total // instrument.lot_size)
+    return Shortfall(lots - held_lots, _said(instrument, side, lots, f"{total.normalize():f}"))
 
 
 def _fee_lots(instrument: Instrument, position: Position) -> int:

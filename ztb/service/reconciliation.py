@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ztb.core.error import VenueError
-from ztb.core.event import Reconciled
+from ztb.core.event import BrokerRead, Reconciled, WalletMeasured
 from ztb.core.instrument import Instrument
 from ztb.core.order import OrderState
 from ztb.core.state import State
 from ztb.service import status
-from ztb.service.holdings import shortfall
+from ztb.service.holdings import COVERED, Shortfall, shortfall
 from ztb.service.inbox import Inbox
 from ztb.service.setting import Setting
 from ztb.venues.port import Account
@@ -63,6 +63,14 @@ class Reconciliation:
         self._fee_in_base = (
             compared is not None and setting.profile.venue.fee_currency.lower() == compared.instrument.base.lower()
         )
+        self._drift_lots_max = (
+            compared.instrument.sizes.exact(setting.profile.risk.wallet_drift_max) if compared is not None else 0
+        )
+        self._shortfall: Shortfall = COVERED
+        """Of the last look at holdings."""
+        # A session begins by telling both, whatever an earlier one left behind.
+        self._is_readable = False
+        self._is_short = True
         self._hurried = asyncio.Event()
         self._epoch = epoch
         self._on_ready = on_ready
@@ -108,6 +116,7 @@ class Reconciliation:
             return True, NO_ACCOUNT, 0
         text = ""
         begun_ns = 0
+        self._shortfall = COVERED
         for look in range(LOOKS_MAX):
             if look:
                 await self._clock.sleep(BETWEEN_LOOKS_S)
@@ -120,10 +129,28 @@ class Reconciliation:
                 if not error.retryable:
                     raise
                 text = f"the venue could not be read: {error.message}"
+                self._note_read(ok=False, text=error.message)
                 continue
+            self._note_read(ok=True)
             if clean:
+                self._note_shortfall()
                 return True, text, begun_ns
+        self._note_shortfall()
         return False, text, begun_ns
+
+    def _note_read(self, *, ok: bool, text: str = "") -> None:
+        """Every failure, and the success after one."""
+        if not (ok and self._is_readable):
+            self._inbox.put_now(BrokerRead(0, ok, text))
+        self._is_readable = ok
+
+    def _note_shortfall(self) -> None:
+        """What is missing of ours, as long as something is, and once when nothing is any more."""
+        assert self._compared is not None
+        lots = self._shortfall.lots
+        if lots or self._is_short:
+            self._inbox.put_now(WalletMeasured(0, self._compared.instrument.symbol, lots))
+        self._is_short = lots > 0
 
     async def _look(self, compared: Compared) -> tuple[bool, str]:
         """One comparison: orders and fills, and then, when what it found is in the books, holdings."""
@@ -134,8 +161,9 @@ class Reconciliation:
             return False, report.text()
         await self._inbox.until_empty()
         position = self._state.desks[compared.instrument.symbol].position
-        missing = await shortfall(compared.account, compared.instrument, position, fee_in_base=self._fee_in_base)
-        return not missing, missing or report.text()
+        found = await shortfall(compared.account, compared.instrument, position, fee_in_base=self._fee_in_base)
+        self._shortfall = found
+        return found.lots <= self._drift_lots_max, found.text or report.text()
 
     def _ours(self) -> dict[str, int]:
         """What must be working at the venue: acknowledged orders, by what remains of them."""

@@ -18,6 +18,7 @@ from ztb.core.error import StoreLocked, ZtbError
 from ztb.core.event import Feed, Kill, Started, Timer
 from ztb.host.log import INFO, WARNING, get_log
 from ztb.service import status
+from ztb.service.api_watch import ApiWatch
 from ztb.service.clock_watch import ClockWatch
 from ztb.service.flattening import Flattener
 from ztb.service.governor_watch import GovernorWatch
@@ -128,6 +129,7 @@ class Session:
                 supervisor.spawn("fence", _stay_inside(store))
                 supervisor.spawn("clock", clock_watch.run())
                 supervisor.spawn("governor", GovernorWatch(link.head_room, setting.inbox).run())
+                supervisor.spawn("api", ApiWatch(link.head_room, setting.meter, setting.clock, setting.inbox).run())
                 await supervisor.until_ended()
             finally:
                 await WayOut(setting, supervisor, writer, trader, records).go()
