@@ -1,0 +1,433 @@
+"""Every breaker, through the engine: it fires just above its limit and not at it, and a count when it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.scene import LEVERAGED, MINUTE, SECOND, SPOT, WIDE, Desk, cancels, notices, places
+from ztb.core.breakers import Figures, broken
+from ztb.core.command import Balance, Tripped
+from ztb.core.event import (
+    ApiHealth,
+    BrokerRead,
+    Feed,
+    OrderAccepted,
+    OrderRejected,
+    Reconciled,
+    Resume,
+    Started,
+    Timer,
+    WalletMeasured,
+)
+from ztb.core.guard import Limits
+from ztb.core.instrument import BUY, SELL
+
+
+def trips(desk: Desk) -> list[str]:
+    """Everything that tripped so far."""
+    return [command.code for command in desk.commands if isinstance(command, Tripped)]
+
+
+def with_limits(limits: Limits = WIDE, *, order_lots: int = 10, **changes: int) -> Desk:
+    return Desk(limits=replace(limits, **changes), instruments=(SPOT, LEVERAGED), order_lots=order_lots)  # type: ignore[arg-type]
+
+
+# --- the matrix as a function of numbers ----------------------------------------------------------------------------
+
+STRICT = replace(
+    WIDE, drawdown_ppm_max=50_000, daily_loss_max=10_000, daily_loss_ppm_max=20_000, position_lots_max=100,
+    trade_loss_max=500, leverage_ppm_max=1_000_000, wallet_drift_lots_max=3,
+)  # fmt: skip
+CALM = Figures(equity=1_000_000, peak=1_000_000, day_open=1_000_000)
+AT_AND_ABOVE: dict[str, tuple[Figures, Figures]] = {
+    "max_drawdown_exceeded": (CALM._replace(peak=100_000, equity=95_000, day_open=0),
+                              CALM._replace(peak=100_000, equity=94_999, day_open=0)),
+    "daily_loss_limit_exceeded": (CALM._replace(equity=990_000), CALM._replace(equity=989_999)),
+    "max_position_size_exceeded": (CALM._replace(position_lots=100), CALM._replace(position_lots=101)),
+    "max_trade_loss_exceeded": (CALM._replace(trade_loss=500), CALM._replace(trade_loss=501)),
+    "max_leverage_exceeded": (CALM._replace(exposure=1_000_000), CALM._replace(exposure=1_000_001)),
+    "wallet_drift_exceeded": (CALM._replace(missing_lots=3), CALM._replace(missing_lots=4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", AT_AND_ABOVE)
+def test_at_a_limit_of_the_matrix_nothing_trips_and_just_above_it_does(code: str) -> None:
+    at, above = AT_AND_ABOVE[code]
+    assert broken(STRICT, at) == []
+    assert broken(STRICT, above) == [code]
+
+
+def test_the_daily_loss_trips_by_whichever_is_broken_first() -> None:
+    small = CALM._replace(day_open=100_000, peak=100_000)
+    assert broken(STRICT, small._replace(equity=98_000)) == []
+    assert broken(STRICT, small._replace(equity=97_999)) == ["daily_loss_limit_exceeded"], "2 % of 100,000"
+    assert broken(replace(STRICT, daily_loss_ppm_max=None), small._replace(equity=97_999)) == []
+
+
+def test_several_at_once_come_with_the_aborts_first() -> None:
+    worst = Figures(900_000, 1_000_000, 1_000_000, 10**7, 101, 501, 4)
+    found = broken(STRICT, worst)
+    assert set(found) == set(AT_AND_ABOVE)
+    assert set(found[:2]) == {"max_drawdown_exceeded", "max_trade_loss_exceeded"}
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(1, 999_999))
+def test_the_drawdown_is_exact_on_any_numbers(peak: int, fall: int, ppm: int) -> None:
+    limits = replace(WIDE, drawdown_ppm_max=ppm)
+    is_broken = fall / peak > ppm / 1_000_000 if fall * 1_000_000 != ppm * peak else False
+    found = broken(limits, Figures(peak - fall, peak, 0))
+    assert ("max_drawdown_exceeded" in found) is is_broken
+
+
+# --- the same through the engine ------------------------------------------------------------------------------------
+
+
+def test_the_daily_loss_in_parts_of_the_opening_balance() -> None:
+    desk = with_limits(order_lots=100, daily_loss_ppm_max=5_000)
+    desk.bought(price=1_000)
+    desk.market(950)
+    assert trips(desk) == []
+    desk.market(949)
+    assert trips(desk) == ["daily_loss_limit_exceeded"]
+
+
+def test_the_opening_balance_of_the_day_and_the_peak_are_put_on_record() -> None:
+    desk = with_limits(order_lots=100)
+    desk.bought(price=1_000)
+    desk.market(1_009)
+    assert not [one for one in desk.commands if isinstance(one, Balance)], "0.09 % is no step of the peak"
+    desk.market(1_011)
+    [peak] = [one for one in desk.commands if isinstance(one, Balance)]
+    assert (peak.peak_profit, peak.profit, peak.day_open_profit) == (1_100, 1_100, 0)
+    desk.wait(86_400 * SECOND)
+    desk.market(1_010)
+    day = [one for one in desk.commands if isinstance(one, Balance)][-1]
+    assert day.day_open_profit == 1_100
+    assert day.day_end_ns > desk.now_ns
+
+
+def lose(desk: Desk, price: int = 999) -> None:
+    """A round trip that is closed with a loss."""
+    desk.bought(price=1_000)
+    desk.sold(price=price)
+
+
+def test_so_many_losing_trades_in_a_row_end_the_opening() -> None:
+    desk = with_limits(losses_in_row_max=3)
+    lose(desk)
+    lose(desk)
+    desk.bought(price=1_000)
+    desk.sold(price=1_001)
+    lose(desk)
+    lose(desk)
+    assert trips(desk) == [], "a win began a new row"
+    lose(desk)
+    assert trips(desk) == ["consecutive_losses"]
+    assert desk.refused(BUY) == "reduce_only"
+    desk.step(Resume(desk.now_ns, "operator", "seen"))
+    lose(desk)
+    lose(desk)
+    assert trips(desk) == ["consecutive_losses"], "after a resume the row begins anew"
+
+
+def test_a_fee_makes_a_loss_of_a_trade_that_broke_even() -> None:
+    desk = with_limits(losses_in_row_max=1)
+    desk.bought(price=1_000)
+    desk.sold(price=1_000)
+    assert trips(desk) == []
+    desk.bought(price=1_000)
+    desk.fill(desk.working(SELL), fee=1)
+    assert trips(desk) == ["consecutive_losses"]
+
+
+def test_a_position_that_is_closed_in_parts_is_one_trade() -> None:
+    desk = with_limits(losses_in_row_max=2)
+    desk.bought(price=1_000, times=3)
+    for _ in range(3):
+        desk.sold(price=999)
+    assert desk.engine.state.tally.losses_in_row == 1
+
+
+def test_the_loss_of_one_trade_is_a_kill_also_while_it_runs() -> None:
+    desk = with_limits(trade_loss_max=500)
+    desk.bought(price=1_000)
+    desk.market(950)
+    assert trips(desk) == []
+    desk.market(949)
+    assert trips(desk) == ["max_trade_loss_exceeded"]
+    assert desk.engine.state.control.killed
+
+
+def test_the_loss_of_one_trade_is_a_kill_when_a_fill_or_a_fee_makes_it() -> None:
+    for fee, killed in ((0, False), (1, True)):
+        desk = with_limits(trade_loss_max=500)
+        desk.bought(price=1_000)
+        desk.fill(desk.working(SELL), price=950, fee=fee)
+        assert desk.engine.state.control.killed is killed
+
+
+def test_a_short_loses_when_the_price_rises() -> None:
+    desk = with_limits(trade_loss_max=500)
+    desk.sold(price=1_000, instrument=LEVERAGED)
+    desk.market(1_050, instrument=LEVERAGED)
+    assert trips(desk) == []
+    desk.market(1_051, instrument=LEVERAGED)
+    assert trips(desk) == ["max_trade_loss_exceeded"]
+
+
+def test_the_price_may_move_ten_percent_within_a_minute_and_no_more() -> None:
+    for above, code in ((1_100, []), (1_101, ["price_move"])):
+        desk = with_limits(price_move_ppm_max=100_000)
+        desk.market(1_000)
+        desk.wait(MINUTE - 1)
+        desk.market(above)
+        assert trips(desk) == code
+    for below, code in ((900, []), (899, ["price_move"])):
+        desk = with_limits(price_move_ppm_max=100_000)
+        desk.market(1_000)
+        desk.wait(MINUTE - 1)
+        desk.market(below)
+        assert trips(desk) == code
+
+
+def test_a_move_that_takes_longer_than_a_minute_is_none() -> None:
+    desk = with_limits(price_move_ppm_max=100_000)
+    desk.market(1_000)
+    desk.wait(MINUTE)
+    desk.market(1_200)
+    assert trips(desk) == []
+
+
+def test_small_steps_add_up_and_the_pause_is_of_one_instrument() -> None:
+    desk = with_limits(price_move_ppm_max=100_000)
+    for step in range(12):
+        desk.market(1_000 + 10 * step)
+        desk.wait(SECOND)
+    assert trips(desk) == ["price_move"]
+    assert desk.refused(BUY, price=1_110) == "paused"
+    assert desk.order(BUY, instrument=LEVERAGED)
+
+
+def test_a_position_above_its_limit_is_reduced_until_it_is_not() -> None:
+    desk = with_limits(position_lots_max=20)
+    desk.bought(times=2)
+    late = desk.working(SELL)
+    desk.cancelled(late)
+    state = desk.engine.state
+    assert trips(desk) == []
+    desk.engine.risk.rules = replace(desk.engine.risk.rules, limits=replace(WIDE, position_lots_max=19))
+    desk.fill(late, lots=1)
+    assert trips(desk) == [], "19 are held"
+    desk.engine.risk.rules = replace(desk.engine.risk.rules, limits=replace(WIDE, position_lots_max=17))
+    desk.fill(late, lots=1)
+    assert trips(desk) == ["max_position_size_exceeded"]
+    assert desk.refused(BUY) == "reduce_only"
+    desk.fill(late, lots=1)
+    desk.step(Timer(desk.now_ns))
+    assert state.control.reduce_only_reasons == {}
+
+
+def test_leverage_above_its_limit_is_reduced_until_it_is_not() -> None:
+    desk = with_limits(order_lots=1_000, leverage_ppm_max=1_000_000, position_lots_max=1_000)
+    desk.bought(price=999)
+    desk.step(Timer(desk.now_ns))
+    assert trips(desk) == []
+    desk.market(2_000_000)
+    desk.engine.state.ledger.equity = 1_000_000_000
+    desk.step(Timer(desk.now_ns))
+    assert trips(desk) == ["max_leverage_exceeded"]
+    desk.engine.state.ledger.equity = 2_000_000_000
+    desk.step(Timer(desk.now_ns))
+    assert desk.engine.state.control.reduce_only_reasons == {}
+
+
+def test_what_is_missing_at_the_venue_beyond_the_tolerance_is_drift() -> None:
+    desk = with_limits(wallet_drift_lots_max=2)
+    measured: Callable[[int], object] = lambda lots: desk.step(WalletMeasured(desk.now_ns, SPOT.symbol, lots))
+    measured(2)
+    assert trips(desk) == []
+    measured(3)
+    assert trips(desk) == ["wallet_drift_exceeded"]
+    assert desk.refused(BUY) == "reduce_only"
+    measured(0)
+    assert desk.order(BUY)
+
+
+@pytest.mark.parametrize(
+    ("well", "bad"),
+    [
+        (ApiHealth(0, 100, 19, 0, False), ApiHealth(0, 100, 20, 0, False)),
+        (ApiHealth(0, 9, 9, 0, False), ApiHealth(0, 10, 10, 0, False)),
+        (ApiHealth(0, 0, 0, 899_999, False), ApiHealth(0, 0, 0, 900_000, False)),
+        (ApiHealth(0, 0, 0, 0, False), ApiHealth(0, 0, 0, 0, True)),
+    ],
+    ids=["errors", "too few calls to say", "rate limit", "breaker"],
+)
+def test_the_health_of_the_interface(well: ApiHealth, bad: ApiHealth) -> None:
+    desk = with_limits()
+    order = desk.working(BUY)
+    well.ts_ns = bad.ts_ns = desk.now_ns
+    desk.step(well)
+    assert trips(desk) == []
+    commands = desk.step(bad)
+    assert trips(desk) == ["api_health"]
+    assert [one.client_id for one in cancels(commands)] == [order.client_id]
+    desk.wait(300 * SECOND)
+    assert desk.refused(BUY) == "reduce_only", "the pause is over, the cause is not"
+    desk.step(well)
+    assert desk.refused(BUY) != "reduce_only"
+
+
+def test_three_failed_reads_in_a_row_pause_everything() -> None:
+    desk = with_limits()
+    for ok in (False, False, True, False, False):
+        desk.step(BrokerRead(desk.now_ns, ok, "no answer"))
+    assert trips(desk) == []
+    desk.step(BrokerRead(desk.now_ns, False, "no answer"))
+    assert trips(desk) == ["broker_read_failures"]
+    assert desk.refused(BUY) == "paused"
+
+
+def test_before_anything_is_reconciled_failed_reads_pause_nothing() -> None:
+    desk = Desk(started=False)
+    desk.step(Started(desk.now_ns, "install", 1))
+    for _ in range(9):
+        desk.step(BrokerRead(desk.now_ns, False, "no answer"))
+    desk.step(BrokerRead(desk.now_ns, True))
+    desk.step(Reconciled(desk.now_ns, True))
+    assert desk.order(BUY)
+
+
+def refuse(desk: Desk, *, held_back: bool = False) -> None:
+    desk.wait(400 * SECOND)
+    place = desk.order(BUY)
+    desk.step(OrderRejected(desk.now_ns, place.client_id, "no", held_back=held_back))
+
+
+def test_five_orders_refused_in_a_row_and_one_that_is_taken_ends_the_row() -> None:
+    desk = with_limits()
+    for _ in range(4):
+        refuse(desk)
+    desk.wait(400 * SECOND)
+    taken = desk.order(BUY)
+    desk.step(OrderAccepted(desk.now_ns, taken.client_id, "v"))
+    desk.cancelled(taken)
+    for _ in range(4):
+        refuse(desk)
+    for _ in range(3):
+        refuse(desk, held_back=True)
+    assert trips(desk) == []
+    refuse(desk)
+    assert trips(desk) == ["validation_failures"]
+    desk.wait(180 * SECOND - 1)
+    desk.market(1_000)
+    desk.step(Timer(desk.now_ns))
+    assert desk.refused(BUY) == "paused"
+    desk.wait(150 * SECOND)  # longer than what follows a single refusal
+    desk.market(1_000)
+    desk.step(Timer(desk.now_ns))
+    assert desk.order(BUY), "its pause is over: the next order shows whether the venue takes them"
+
+
+def test_three_bad_fills_in_a_row_pause_their_instrument() -> None:
+    desk = with_limits(fill_slippage_ppm_max=5_000)
+    at, worse = 1_005, 1_006
+    for price in (worse, worse, at, worse, worse):
+        desk.fill(desk.working(BUY), price=price)
+    assert trips(desk) == []
+    desk.fill(desk.working(BUY), price=worse)
+    assert trips(desk) == ["slippage_guard"]
+    assert desk.refused(BUY) == "paused"
+    assert desk.order(BUY, instrument=LEVERAGED)
+
+
+def test_a_seller_s_bad_fill_is_below_the_mark() -> None:
+    desk = with_limits(fill_slippage_ppm_max=5_000)
+    desk.bought(times=4)
+    for price in (1_010, 994, 994, 994):
+        assert trips(desk) == []
+        desk.fill(desk.working(SELL), price=price)
+    assert trips(desk) == ["slippage_guard"]
+
+
+def test_a_position_whose_price_is_too_old_pauses_its_instrument() -> None:
+    desk = with_limits(stale_ns_max=10 * SECOND)
+    desk.market(1_000)
+    desk.wait(11 * SECOND)
+    desk.step(Timer(desk.now_ns))
+    assert trips(desk) == [], "nothing is held that could be valued wrongly"
+    desk.bought()
+    desk.wait(10 * SECOND)
+    desk.step(Timer(desk.now_ns))
+    assert trips(desk) == []
+    desk.wait(1)
+    desk.step(Timer(desk.now_ns))
+    assert trips(desk) == ["stale_mark"]
+    assert desk.refused(BUY) == "paused"
+
+
+def test_a_stream_without_data_lets_positions_shrink_and_clears_by_itself() -> None:
+    desk = with_limits()
+    desk.bought()
+    desk.wait(30 * SECOND)
+    desk.step(Timer(desk.now_ns))
+    assert trips(desk) == ["stream_stale"]
+    desk.wait(30 * SECOND)
+    for instrument in (SPOT, LEVERAGED):
+        desk.market(1_000, instrument=instrument)
+    assert desk.refused(BUY) == "reduce_only"
+    desk.step(Timer(desk.now_ns))
+    assert desk.order(BUY)
+
+
+def test_a_stream_that_comes_back_pauses_and_the_first_connection_does_not() -> None:
+    desk = with_limits()
+    desk.step(Feed(desk.now_ns, True))
+    assert trips(desk) == []
+    desk.step(Feed(desk.now_ns, False, "reset"))
+    desk.step(Feed(desk.now_ns, True))
+    assert trips(desk) == ["stream_reconnected"]
+    desk.market(1_000)
+    assert desk.refused(BUY) == "paused"
+    desk.wait(30 * SECOND)
+    assert desk.order(BUY)
+
+
+def test_ten_failed_attempts_pause_longer() -> None:
+    desk = with_limits()
+    desk.step(Feed(desk.now_ns, True))
+    for _ in range(9):
+        desk.step(Feed(desk.now_ns, False, "no route"))
+    assert trips(desk) == []
+    desk.step(Feed(desk.now_ns, False, "no route"))
+    assert trips(desk) == ["stream_attempts_failed"]
+    desk.wait(300 * SECOND - 1)
+    assert desk.refused(BUY) == "paused"
+
+
+@pytest.mark.parametrize("broken_part", ["judge", "off_band", "judge_event", "judge_fill", "judge_losses"])
+def test_risk_that_cannot_be_evaluated_is_a_kill(broken_part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("of theirs")
+
+    desk = with_limits(losses_in_row_max=3, daily_loss_max=50)
+    desk.bought()
+    resting = desk.working(BUY, price=990)
+    monkeypatch.setattr(f"ztb.core.risk.{broken_part}", fail)
+    desk.engine.state.desks[SPOT.symbol].forget_band()
+    count = len(desk.commands)
+    for make in (
+        lambda: desk.market(900, say=SELL), lambda: desk.step(Timer(desk.now_ns)), lambda: desk.fill(resting, lots=1)
+    ):  # fmt: skip
+        make()
+    after = desk.commands[count:]
+    state = desk.engine.state
+    assert (state.control.kill_source, state.control.kill_reason) == ("breaker", "risk_evaluation_failed")
+    assert ("emergency", "risk_evaluation_failed") in notices(after)
+    assert resting.client_id in {one.client_id for one in cancels(after)}
+    assert not places(after)
