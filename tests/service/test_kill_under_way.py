@@ -18,7 +18,8 @@ import pytest
 from tests.core.scene import CAPITAL, SPOT, T0, WIDE, Told
 from tests.service.scene import SYMBOL, WISHES, HandClock, Tape, until
 from tests.venues.loopback import Loopback, Request, reply
-from ztb.core.event import Event, Kill, OrderSent, Reconciled, Started, Stop, Trade
+from ztb.core.event import Event, Flatten, Kill, OrderSent, Reconciled, Resume, Started, Stop, Trade
+from ztb.core.flattening import LIMIT
 from ztb.core.instrument import BUY
 from ztb.core.state import EngineConfig
 from ztb.core.step import Engine
@@ -179,11 +180,21 @@ async def rigged(directory: Path, server: Loopback) -> AsyncIterator[Rig]:
         listening.close()
 
 
-@pytest.mark.parametrize("control", [None, Kill(0, "test", "now"), Stop(0, "now")], ids=["nothing", "kill", "stop"])
+def flatten(*, kill: bool = False) -> Flatten:
+    return Flatten(0, "test", "now", LIMIT, 10_000, 60_000_000_000, kill=kill)
+
+
+CONTROLS = {"nothing": None, "kill": Kill(0, "test", "now"), "stop": Stop(0, "now"), "flatten": flatten()}
+CODES = {"kill": "killed", "stop": "stopping", "flatten": "flattening"}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
 @pytest.mark.parametrize("place", HOLDS)
 def test_an_order_that_waits_does_not_leave_after_a_kill(
-    place: str, control: Kill | Stop | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    control = CONTROLS[name]
+
     async def run() -> None:
         server = Loopback([reply(PLACED)])
         async with rigged(tmp_path, server) as rig:
@@ -193,7 +204,8 @@ def test_an_order_that_waits_does_not_leave_after_a_kill(
             await until(is_held)
             if control is not None:
                 rig.put(control, first=True)
-                await until(lambda: rig.engine.state.control.killed or rig.engine.state.control.stopping)
+                found = rig.engine.state.control
+                await until(lambda: found.killed or found.stopping or found.flattening)
             go()
             await until(lambda: rig.outbox.is_idle and rig.inbox.is_empty())
             await asyncio.sleep(0.02)
@@ -209,7 +221,45 @@ def test_an_order_that_waits_does_not_leave_after_a_kill(
             assert order.state.value == "rejected"
             assert rig.recorded("order_sent") == []
             [rejected] = [decode(r.kind, r.body) for r in rig.journal.read() if r.kind == "order_rejected"]
-            assert getattr(rejected, "code", "") == ("killed" if isinstance(control, Kill) else "stopping")
+            assert getattr(rejected, "code", "") == CODES[name]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["flatten", "panic"])
+@pytest.mark.parametrize("place", HOLDS)
+@pytest.mark.parametrize("meanwhile", ["nothing", "a kill", "a resume"])
+def test_the_order_of_a_flatten_leaves_from_there_though_all_else_is_silent_and_not_once_it_is_over(
+    place: str, kill: bool, meanwhile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        server = Loopback([reply(PLACED)])
+        async with rigged(tmp_path, server) as rig:
+            is_held, go = HOLDS[place](rig, monkeypatch)
+            rig.put(Started(0, "install", 1), Reconciled(0, True), Trade(0, SYMBOL, 1_000, 5, BUY))
+            await until(lambda: rig.engine.state.desks[SYMBOL].last_price > 0)
+            rig.engine.state.ledger.fill(SYMBOL, side=BUY, lots=10, price=1_000, fee=0, mark=1_000)
+            rig.put(flatten(kill=kill), first=True)
+            await until(is_held)
+            if meanwhile == "a kill":
+                rig.put(Kill(0, "test", "as well"), first=True)
+                await until(lambda: rig.engine.state.control.killed)
+            elif meanwhile == "a resume":
+                rig.put(Resume(0, "test", "never mind"), first=True)
+                await until(lambda: rig.engine.state.flattening is None)
+            go()
+            await until(lambda: rig.outbox.is_idle and rig.inbox.is_empty())
+            await rig.writer.durable()
+            [order] = rig.engine.state.orders.values()
+            assert rig.failures == []
+            placed = [request for request in server.requests if "method=trade" in request.body.decode()]
+            assert len(placed) == (0 if meanwhile == "a resume" else 1)
+            if meanwhile == "a resume":
+                [rejected] = [decode(r.kind, r.body) for r in rig.journal.read() if r.kind == "order_rejected"]
+                assert getattr(rejected, "code", "") == "flatten_over"
+            else:
+                assert f"comment={order.client_id}" in placed[0].body.decode()
+                assert order.purpose == "flatten"
 
     asyncio.run(run())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ztb.core.error import ConfigError, StoreError, StoreLocked
-from ztb.store.lock import LOCK_NAME, StateLock
+from ztb.store.lock import LOCK_NAME, StateLock, owner_of
 
 OWNER = """
 import sys, time
@@ -147,3 +147,35 @@ def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
     lock.close()
     lock.close()
+
+
+def test_a_lock_that_was_taken_over_is_not_ours_any_more(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    frozen = StateLock(directory)
+    assert frozen.is_ours()
+    assert owner_of(directory) == os.getpid()
+    taker = StateLock.taken_over(directory)
+    assert (frozen.is_ours(), taker.is_ours()) == (False, True)
+    with pytest.raises(StoreLocked):
+        StateLock(directory)
+    frozen.close()
+    assert taker.is_ours(), "the old owner lets go of its own file only"
+    with pytest.raises(StoreLocked):
+        StateLock(directory)
+    taker.close()
+    assert not taker.is_ours()
+    with StateLock(directory) as heir:
+        assert heir.is_ours()
+
+
+def test_a_lock_file_that_is_gone_is_nobodys(tmp_path: Path) -> None:
+    with StateLock(tmp_path / "state") as lock:
+        (tmp_path / "state" / LOCK_NAME).unlink()
+        assert not lock.is_ours()
+        assert owner_of(tmp_path / "state") is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"pid": "x"}', '{"pid": 1}', '{"pid": 999999999}'])
+def test_an_owner_is_believed_only_where_it_holds_the_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / LOCK_NAME).write_text(text)
+    assert owner_of(tmp_path) is None

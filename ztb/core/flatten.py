@@ -249,10 +249,13 @@ def _close(state: State, config: EngineConfig, running: Flattening, desk: Desk, 
     state.sequence += 1
     client_id = client_id_of(state.install, state.epoch, state.sequence)
     reason = f"flatten_{running.mode}"
-    order = Order(client_id, instrument.symbol, side, lots, price, True, now_ns, state.sequence, purpose=FLATTEN)
+    order = Order(
+        client_id, instrument.symbol, side, lots, price, True, now_ns, state.sequence, mark=reference, purpose=FLATTEN
+    )  # fmt: skip
     state.add_order(order)
     state.rate.count(now_ns)  # keeps the window short: no limit of orders was asked before this one
     state.rate.add(now_ns)
+    state.tally.add_order(now_ns, instrument.notional(price, lots), opens=False)
     look_soon(state, now_ns)
     place = Place(
         now_ns, client_id, instrument.symbol, side, lots, price, True, state.sequence, reason, in_force, FLATTEN,

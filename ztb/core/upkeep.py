@@ -30,9 +30,18 @@ def cancel(state: State, order: Order, reason: str, now_ns: int) -> Cancel:
     return Cancel(now_ns, order.client_id, order.instrument, order.venue_id, reason)
 
 
-def cancel_all(state: State, reason: str, now_ns: int) -> list[Command]:
-    """Of every order that works, also of those whose cancel was asked for before."""
-    return [cancel(state, order, reason, now_ns) for order in state.working.values()]
+def cancel_all(state: State, reason: str, now_ns: int, *, but_flatten: bool = False) -> list[Command]:
+    """Of every order that works, also of those whose cancel was asked for before; ``but_flatten``: not of its own."""
+    return [
+        cancel(state, order, reason, now_ns)
+        for order in state.working.values()
+        if not (but_flatten and order.purpose == FLATTEN)
+    ]
+
+
+def is_flattening(state: State) -> bool:
+    """A flatten runs, and its orders are its own business."""
+    return state.flattening is not None and state.flattening.is_active
 
 
 def kill(state: State, *, source: str, reason: str, now_ns: int) -> list[Command]:
@@ -40,7 +49,7 @@ def kill(state: State, *, source: str, reason: str, now_ns: int) -> list[Command
     if not state.control.kill(source=source, reason=reason, now_ns=now_ns):
         return []
     notice = Notify(now_ns, "emergency", "killed", f"{reason} (by {source})")
-    return [notice, *cancel_all(state, "killed", now_ns)]
+    return [notice, *cancel_all(state, "killed", now_ns, but_flatten=is_flattening(state))]
 
 
 def orders_due(state: State, now_ns: int, *, order_ttl_ns: int) -> list[Command]:
@@ -51,7 +60,7 @@ def orders_due(state: State, now_ns: int, *, order_ttl_ns: int) -> list[Command]
     commands: list[Command] = []
     may_cancel = PERMITS[state.control.level(now_ns)].cancels
     must_end = state.control.killed or state.control.stopping
-    is_flattening = state.flattening is not None and state.flattening.is_active
+    flattens = is_flattening(state)
     for order in state.working.values():
         if order.state is OrderState.UNKNOWN:
             if now_ns - order.looked_up_ns >= LOOK_UP_EVERY_NS:
@@ -61,7 +70,7 @@ def orders_due(state: State, now_ns: int, *, order_ttl_ns: int) -> list[Command]
             if now_ns - order.cancel_asked_ns >= CANCEL_DEADLINE_NS:
                 commands.append(LookUp(now_ns, order.client_id, order.instrument))
                 commands.append(cancel(state, order, "cancel_unanswered", now_ns))
-        elif is_flattening and order.purpose == FLATTEN:
+        elif flattens and order.purpose == FLATTEN:
             continue  # it has its own time to work
         elif may_cancel and now_ns >= order.cancel_again_ns and (must_end or now_ns - order.created_ns > order_ttl_ns):
             commands.append(cancel(state, order, "too_old", now_ns))

@@ -59,11 +59,20 @@ class Flattener:
         self._extended_s = 0.0
         self.report: dict[str, Any] | None = None
         """The newest one of this session."""
+        self._is_telling = False
         self._told: tuple[int, bool] = (0, False)
         """Of the newest report: when its flatten was asked for, and whether it was over."""
         running = trader.state.flattening
         if running is not None and not running.is_active:
             self._told = (running.asked_ns, True)  # an earlier session has told
+
+    @property
+    def has_told(self) -> bool:
+        """There is no report that has still to be made."""
+        running = self._trader.state.flattening
+        if running is None or (running.is_active and not running.alarmed_ns):
+            return True
+        return not self._is_telling and self._told == (running.asked_ns, not running.is_active)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -83,7 +92,11 @@ class Flattener:
         due = (running.asked_ns, is_over)
         if (is_over or running.alarmed_ns) and due != self._told:
             self._told = due
-            await self._report(running)
+            self._is_telling = True
+            try:
+                await self._report(running)
+            finally:
+                self._is_telling = False
             if is_over and running.then_stop and running is self._trader.state.flattening and not running.is_active:
                 log.event("flat", "flat, as was asked for before the service ends")
                 self._on_flat()

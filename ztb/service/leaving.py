@@ -20,6 +20,7 @@ from ztb.core.flatten import left_in_words
 from ztb.core.flattening import LIMIT
 from ztb.host.log import get_log
 from ztb.service.flatten_files import SLIPPAGE_PPM
+from ztb.service.flattening import Flattener
 from ztb.service.gate import STOPPING
 from ztb.service.records import Records
 from ztb.service.setting import Setting
@@ -50,13 +51,21 @@ class WayOut:
     """Of one session that has been composed."""
 
     def __init__(
-        self, setting: Setting, supervisor: Supervisor, writer: JournalWriter, trader: Trader, records: Records
+        self,
+        setting: Setting,
+        supervisor: Supervisor,
+        writer: JournalWriter,
+        trader: Trader,
+        records: Records,
+        flattener: Flattener | None = None,
     ) -> None:
+        """``flattener``: None where there is no account."""
         self._setting = setting
         self._supervisor = supervisor
         self._writer = writer
         self._trader = trader
         self._records = records
+        self._flattener = flattener
         self._leaves_orders = setting.profile.mode.stop_policy == "leave"
         self._flattens = setting.profile.mode.stop_policy == "flatten"
 
@@ -87,7 +96,8 @@ class WayOut:
         """Close what is held, for as long as an orderly stop has; a second signal ends it at once."""
         trader = self._trader
         is_orderly = self._supervisor.failure is None and not self._supervisor.is_hurried
-        if not self._flattens or trader.dealing is None or not (self._is_engine_sound and is_orderly):
+        flattener = self._flattener
+        if not self._flattens or flattener is None or not (self._is_engine_sound and is_orderly):
             return
         within_ns = int(FLATTEN_S_MAX * 1_000_000_000)
         inbox = self._setting.inbox
@@ -96,7 +106,8 @@ class WayOut:
         inbox.put_now(wish, first=True)
         while self._is_engine_sound and not self._supervisor.is_hurried:
             running = trader.state.flattening
-            if running is not None and inbox.is_empty() and (not running.is_active or running.alarmed_ns):
+            is_decided = running is not None and (not running.is_active or running.alarmed_ns > 0)
+            if is_decided and inbox.is_empty() and flattener.has_told:
                 break
             await asyncio.sleep(LOOK_WALL_S)
         running = trader.state.flattening

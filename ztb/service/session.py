@@ -132,7 +132,7 @@ class Session:
                 supervisor.spawn("api", ApiWatch(link.head_room, setting.meter, setting.clock, setting.inbox).run())
                 await supervisor.until_ended()
             finally:
-                await WayOut(setting, supervisor, writer, trader, records).go()
+                await WayOut(setting, supervisor, writer, trader, records, self._flattener).go()
         finally:
             await _close(link)
 
