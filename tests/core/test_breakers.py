@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -34,7 +33,7 @@ def trips(desk: Desk) -> list[str]:
 
 
 def with_limits(limits: Limits = WIDE, *, order_lots: int = 10, **changes: int) -> Desk:
-    return Desk(limits=replace(limits, **changes), instruments=(SPOT, LEVERAGED), order_lots=order_lots)  # type: ignore[arg-type]
+    return Desk(limits=replace(limits, **changes), instruments=(SPOT, LEVERAGED), order_lots=order_lots)
 
 
 # --- the matrix as a function of numbers ----------------------------------------------------------------------------
@@ -248,7 +247,10 @@ def test_leverage_above_its_limit_is_reduced_until_it_is_not() -> None:
 
 def test_what_is_missing_at_the_venue_beyond_the_tolerance_is_drift() -> None:
     desk = with_limits(wallet_drift_lots_max=2)
-    measured: Callable[[int], object] = lambda lots: desk.step(WalletMeasured(desk.now_ns, SPOT.symbol, lots))
+
+    def measured(lots: int) -> None:
+        desk.step(WalletMeasured(desk.now_ns, SPOT.symbol, lots))
+
     measured(2)
     assert trips(desk) == []
     measured(3)
@@ -280,7 +282,7 @@ def test_the_health_of_the_interface(well: ApiHealth, bad: ApiHealth) -> None:
     desk.wait(300 * SECOND)
     assert desk.refused(BUY) == "reduce_only", "the pause is over, the cause is not"
     desk.step(well)
-    assert desk.refused(BUY) != "reduce_only"
+    assert desk.order(BUY)
 
 
 def test_three_failed_reads_in_a_row_pause_everything() -> None:
@@ -310,7 +312,7 @@ def refuse(desk: Desk, *, held_back: bool = False) -> None:
 
 
 def test_five_orders_refused_in_a_row_and_one_that_is_taken_ends_the_row() -> None:
-    desk = with_limits()
+    desk = Desk()
     for _ in range(4):
         refuse(desk)
     desk.wait(400 * SECOND)
@@ -417,14 +419,13 @@ def test_risk_that_cannot_be_evaluated_is_a_kill(broken_part: str, monkeypatch: 
 
     desk = with_limits(losses_in_row_max=3, daily_loss_max=50)
     desk.bought()
-    resting = desk.working(BUY, price=990)
+    resting = desk.working(BUY, price=999)
     monkeypatch.setattr(f"ztb.core.risk.{broken_part}", fail)
     desk.engine.state.desks[SPOT.symbol].forget_band()
     count = len(desk.commands)
-    for make in (
-        lambda: desk.market(900, say=SELL), lambda: desk.step(Timer(desk.now_ns)), lambda: desk.fill(resting, lots=1)
-    ):  # fmt: skip
-        make()
+    desk.market(900, say=SELL)
+    desk.step(Timer(desk.now_ns))
+    desk.fill(resting, lots=1)
     after = desk.commands[count:]
     state = desk.engine.state
     assert (state.control.kill_source, state.control.kill_reason) == ("breaker", "risk_evaluation_failed")
