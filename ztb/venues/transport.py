@@ -24,6 +24,9 @@ from ztb.venues.port import ServerTime
 
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _REFUSED_FOR_NOW: Final = frozenset({403, 429})
+"""Not done, also for an order: they are said by what stands before the exchange (its network's edge, its counter of
+calls), which refuses a request instead of passing it on. A 5xx can come from behind that, so it leaves the fate open.
+"""
 _LAST_MOMENT: Final = "http11.send_request_body.started"
 """What httpcore calls the moment at which the connection stands, the head is out, and the body is written next: from
 there to the socket nothing is awaited. A request without its body is none, so what stops here was not sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,19 @@ def test_every_private_call_counts_for_the_whole() -> None:
             await made.account.open_orders("BTC-USD")
             await made.account.place(order())
             assert made.limiter.head_room("all") == before - 3
+
+    asyncio.run(run())
+
+
+def test_what_our_own_limit_held_back_does_not_count_for_the_whole() -> None:
+    # The places of all calls come back after ten minutes: a policy that wants too much must not use them up.
+    async def run() -> None:
+        async with desk(taken()) as made:
+            before = made.limiter.head_room("all")
+            for _ in range(100):
+                with suppress(Throttled):
+                    await made.account.place(order())
+            assert made.limiter.head_room("all") == before - len(made.server.requests)
 
     asyncio.run(run())
 

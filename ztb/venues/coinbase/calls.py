@@ -94,18 +94,21 @@ class SignedCalls:
 
     @asynccontextmanager
     async def _turn(self, limit: str, *, urgent: bool) -> AsyncIterator[None]:
-        """A place in both windows, that of all calls and that of the purpose."""
-        await self._limiter.acquire("all", urgent=urgent, wait_s_max=self._rate_rules[limit].wait_s_max)
-        try:
-            async with self._limiter.slot(limit, urgent=urgent):
-                try:
-                    yield
-                except Throttled:
-                    self._limiter.refused(
-                        limit,
-                        retry_after_s=self._transport.retry_after_s,
-                        whole=(LimitClass.PRIVATE, LimitClass.EXEC),
-                    )
-                    raise
-        finally:
-            self._limiter.release("all")
+        """A place in both windows, that of the purpose and that of all calls.
+
+        In this order: what the purpose holds back (or the breaker) must not use up the places of all, which come back
+        only after ten minutes.
+        """
+        async with self._limiter.slot(limit, urgent=urgent):
+            await self._limiter.acquire("all", urgent=urgent, wait_s_max=self._rate_rules[limit].wait_s_max)
+            try:
+                yield
+            except Throttled:
+                self._limiter.refused(
+                    limit,
+                    retry_after_s=self._transport.retry_after_s,
+                    whole=(LimitClass.PRIVATE, LimitClass.EXEC),
+                )
+                raise
+            finally:
+                self._limiter.release("all")

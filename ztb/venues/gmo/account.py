@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from ztb.core.command import MARKET, POST_ONLY, Place
-from ztb.core.error import InvariantBroken, Rejected, Throttled, VenueError
+from ztb.core.error import InvariantBroken, Rejected, VenueError
 from ztb.core.instrument import SIDE_NAMES, Instrument
 from ztb.venues import limits
 from ztb.venues.gmo import codec, rows, rules
 from ztb.venues.gmo.calls import SignedCalls, with_fate
-from ztb.venues.limiter import OWN_LIMIT
 from ztb.venues.port import (
     AtWire,
     Balance,
@@ -37,6 +36,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
+from ztb.venues.turn import TURN_S_MAX, turn
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class GmoAccount:
         instruments: Mapping[str, Instrument],
         at_wire: AtWire | None = None,
         post_only_leverage: frozenset[str] = rules.POST_ONLY_LEVERAGE,
-        turn_s_max: float = rules.PLACEMENT_TURN_S_MAX,
+        turn_s_max: float = TURN_S_MAX,
     ) -> None:
         """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
 
@@ -79,7 +79,8 @@ class GmoAccount:
         self._check(order, instrument)
         name = "closeBulkOrder" if order.reduce_only and instrument.leveraged else "order"
         last_word = None if self._at_wire is None else partial(self._at_wire, order)
-        async with self._turn(order):
+        lock = self._one_placement[order.instrument, order.side]
+        async with turn(lock, f"another order of {order.instrument} on this side", wall_s_max=self._turn_s_max):
             data = await self._calls.change(
                 name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word
             )
@@ -195,29 +196,6 @@ class GmoAccount:
                 kind="exchange",
                 code="unsupported",
             )
-
-    @asynccontextmanager
-    async def _turn(self, order: Place) -> AsyncIterator[None]:
-        """While no other order of the symbol and side is under way; Throttled when that takes too long.
-
-        The one under way may hang for as long as an answer is waited for, and by then this one would be an order at
-        an old price.
-        """
-        lock = self._one_placement[order.instrument, order.side]
-        try:
-            async with asyncio.timeout(self._turn_s_max):
-                await lock.acquire()
-        except TimeoutError:
-            raise Throttled(
-                f"another order of {order.instrument} on this side is under way for {self._turn_s_max:g} s",
-                kind="rate_limit",
-                code=OWN_LIMIT,
-                retryable=True,
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     async def _look_up(self, instrument: Instrument, venue_ids: Sequence[str]) -> list[OrderReport]:
         numbers = {_number(venue_id) for venue_id in venue_ids}

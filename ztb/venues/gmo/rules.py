@@ -89,8 +89,6 @@ RATE_RULES: Final = rate_rules()
 
 ORDER_WAIT_S_MAX: Final = 0.0
 """An order that has to wait is an order at an old price: rather say so at once."""
-PLACEMENT_TURN_S_MAX: Final = 2.0
-"""So long an order waits for another one of its symbol and side: an ordinary answer takes a fraction of it."""
 
 
 @dataclass(frozen=True, slots=True)

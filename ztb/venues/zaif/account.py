@@ -34,6 +34,7 @@ from ztb.venues.port import (
     VenuePosition,
 )
 from ztb.venues.transport import Transport
+from ztb.venues.turn import TURN_S_MAX, turn
 from ztb.venues.zaif import codec, rules
 from ztb.venues.zaif.sign import form_body, signed_headers
 
@@ -56,10 +57,12 @@ class ZaifAccount:
         instruments: Mapping[str, Instrument],
         fee_in_base: bool = False,
         at_wire: AtWire | None = None,
+        turn_s_max: float = TURN_S_MAX,
     ) -> None:
         """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
 
-        ``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``.
+        ``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``. ``turn_s_max``: so long, by
+        the wall, an order waits for the call before it.
         """
         self._transport = transport
         self._key = key
@@ -70,6 +73,7 @@ class ZaifAccount:
         self._instruments = dict(instruments)
         self._fee_in_base = fee_in_base
         self._at_wire = at_wire
+        self._turn_s_max = turn_s_max
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -218,7 +222,8 @@ class ZaifAccount:
     async def _exchange(
         self, method: str, parameters: Sequence[tuple[str, str]], *, changes_state: bool, order: Place | None
     ) -> bytes:
-        async with self._one_at_a_time:
+        wall_s_max = None if order is None else self._turn_s_max
+        async with turn(self._one_at_a_time, "another private call", wall_s_max=wall_s_max):
             last_word = None if order is None or self._at_wire is None else partial(self._at_wire, order)
             body = form_body([("nonce", self._nonce.text()), ("method", method), *parameters])
             headers = signed_headers(self._key, self._secret, body)
