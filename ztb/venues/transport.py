@@ -22,6 +22,9 @@ from ztb.venues import limits
 from ztb.venues.endpoint import checked_url, is_encrypted
 from ztb.venues.port import ServerTime
 
+_HERE: Final = "nothing listens there: start the exchange (`ztb simulator`), or correct the address"
+"""In the clear only this host is spoken to."""
+_THERE: Final = "check this host's network (name service, firewall, proxy) and the venue's status page"
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _REFUSED_FOR_NOW: Final = frozenset({403, 429})
 """Not done, also for an order: they are said by what stands before the exchange (its network's edge, its counter of
@@ -153,7 +156,7 @@ class Transport:
         await self._client.aclose()
 
     async def _exchange(self, request: httpx.Request, changes_state: bool, statuses: frozenset[int]) -> Answer:
-        where = f"{request.method} {request.url.host}{request.url.path}"
+        where = f"{request.method} {request.url.netloc.decode()}{request.url.path}"
         try:
             async with asyncio.timeout(self._exchange_s_max):
                 response = await self._client.send(request, stream=True)
@@ -168,7 +171,7 @@ class Transport:
                 f"{where}: no connection: {_reason(error)}",
                 kind="network",
                 retryable=True,
-                remedy="check the network, the egress socket and the venue's status page",
+                remedy=_HERE if request.url.scheme == "http" else _THERE,
             ) from None
         except TimeoutError:
             raise _lost(where, f"no whole answer within {self._exchange_s_max:g} s", changes_state) from None
