@@ -56,6 +56,7 @@ class Reconciliation:
     ) -> None:
         """``epoch`` of this session; ``on_ready`` is called once, when the engine knows of a clean comparison."""
         self._clock = setting.clock
+        self._facts = setting.facts
         self._inbox: Inbox = setting.inbox
         self._pause_s = setting.profile.service.reconcile_seconds
         self._state = state
@@ -99,6 +100,7 @@ class Reconciliation:
 
     async def _reconcile(self) -> bool:
         clean, text = await self._compare()
+        self._facts.trouble = "" if clean else text
         self._inbox.put_now(Reconciled(0, clean, text))
         return clean
 

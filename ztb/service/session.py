@@ -158,7 +158,7 @@ class Session:
         level = trader.state.control.level(setting.clock.now_ns())
         wall_ms = int((time.monotonic() - self._started) * 1000)
         records.write_status()  # first: whoever hears READY may look at the status
-        log.event("ready", status.in_words(setting.facts, trader.state, level), wall_ms=wall_ms)
+        log.event("ready", status.in_words(setting.facts, trader.state, level, setting.clock.now_ns()), wall_ms=wall_ms)
         setting.systemd.ready()
 
     def _listen_to_signals(self) -> None:

@@ -20,7 +20,14 @@ from ztb.service.measure import Meter
 from ztb.venues.port import HeadRoom
 
 STATUS_NAME: Final = "status.json"
+SAFE: Final = "safe"
+"""Phase and level of a trader in safe mode."""
 SCHEMA_VERSION: Final = "1.0.0"
+GUARDS: Final = {
+    "max_drawdown_exceeded": "the equity fell further below its peak than limits.drawdown_max_pct",
+    "daily_loss_limit_exceeded": "the day's loss is above limits.daily_loss_max",
+}
+"""Codes of the engine's own guards, in words."""
 
 
 @dataclass
@@ -38,6 +45,10 @@ class Facts:
     state_dir: str
     """Where the journal of this session is."""
     time_scale: float
+    venue: str = ""
+    """Whose protocol is spoken, and with ``mode`` simulator or paper, whose market is played or followed."""
+    trouble: str = ""
+    """Why the newest comparison with the venue was not clean; "" when it was."""
 
 
 def document(
@@ -52,7 +63,7 @@ def document(
         **vars(facts),
         "ready": facts.phase == "running" and control.reconciled,
         "level": level.name.lower(),
-        "says": in_words(facts, state, level),
+        "says": in_words(facts, state, level, now_ns),
         "kill": {"on": control.killed, "source": control.kill_source, "reason": control.kill_reason},
         "reduce_only": control.reduce_only_reason or ("profile" if control.reduce_only_profile else ""),
         "pause_until_ns": control.pause_until_ns,
@@ -72,28 +83,59 @@ def document(
     }
 
 
-def in_words(facts: Facts, state: State, level: Level) -> str:
+def in_words(facts: Facts, state: State, level: Level, now_ns: int) -> str:
     """One sentence: what it does, or why it does nothing (F-22)."""
     control = state.control
     match level:
         case Level.KILLED:
-            return f"killed by {control.kill_source}: {control.kill_reason}; `ztb resume` with a reason lifts it"
+            why = GUARDS.get(control.kill_reason, control.kill_reason)
+            way_out = "nothing leaves but cancels; `ztb resume --reason TEXT` lifts it"
+            return f"killed by {control.kill_source}: {why}; {way_out}"
         case Level.STOPPING:
             return f"{facts.phase}, {len(state.working)} orders still working"
         case Level.OBSERVE:
             return "observing: signals only, there is no way to send an order"
         case Level.STARTING:
-            return "reconciling orders and fills with the venue; nothing is opened until that is clean"
+            return _comparing(facts)
         case Level.CLOCK:
-            offset_ms = abs(state.clock_offset_ns) // 1_000_000
-            return f"the clock is {offset_ms} ms off the venue's: nothing is opened until NTP has corrected it"
+            return _clock_off(state)
         case Level.PAUSED:
             return f"paused: {control.pause_reason}"
     if state.policy_suspended:
         return f"idle, the policy is suspended: {state.policy_suspended}"
     if not facts.armed:
         return "not armed: orders are decided and refused at the wire"
-    return "reduce-only" if level is Level.REDUCE_ONLY else "trading"
+    if silent := [_silence(desk, now_ns) for desk in state.desks.values() if desk.lateness]:
+        return "; ".join(silent)
+    return _reducing(state) if level is Level.REDUCE_ONLY else "trading"
+
+
+def _comparing(facts: Facts) -> str:
+    if facts.trouble:
+        return (
+            f"nothing is opened or closed, cancels go on: {facts.trouble}; compared again and again until it is clean"
+        )
+    return "reconciling orders and fills with the venue; nothing is opened until that is clean"
+
+
+def _clock_off(state: State) -> str:
+    side = "behind" if state.clock_offset_ns > 0 else "ahead of"
+    return (
+        f"this host's clock is {abs(state.clock_offset_ns) // 1_000_000} ms {side} the venue's: nothing is opened, "
+        "closing and cancels go on; correct it (chronyc tracking, timedatectl); measured again every 5 minutes"
+    )
+
+
+def _silence(desk: Desk, now_ns: int) -> str:
+    age_s = (now_ns - max(desk.heard_ns, desk.last_ns)) // 1_000_000_000
+    return f"no market data of {desk.instrument.symbol} for {age_s} s: the stream is opened anew by itself"
+
+
+def _reducing(state: State) -> str:
+    reason = state.control.reduce_only_reason
+    if not reason:
+        return "reduce-only, as the profile says: positions are closed, none is opened"
+    return f"reduce-only: {GUARDS.get(reason, reason)}; nothing is opened until `ztb resume --reason TEXT`"
 
 
 def unknown_orders(state: State) -> int:
