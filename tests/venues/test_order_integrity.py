@@ -327,6 +327,28 @@ def test_a_known_order_that_is_hidden_for_a_minute_does_not_end(kind: str, how: 
     played(run())
 
 
+@pytest.mark.parametrize(
+    ("status", "told"), [(OrderStatus.CANCELLED, "OrderCancelled"), (OrderStatus.EXPIRED, "OrderExpired")]
+)
+def test_a_lost_order_that_ended_unfilled_has_its_exact_end_where_tags_can_be_looked_up(
+    status: OrderStatus, told: str
+) -> None:
+    # An immediate-or-cancel order, say: it was never open, it has no fill, and its answer was lost.
+    async def run() -> None:
+        desk = Desk("orders")
+        order = desk.send()
+        made = desk.venue.accept(order)
+        desk.venue.end(made, status)
+        desk.lose(order)
+        began_ns = desk.clock.now_ns()
+        assert await desk.resolve(order) == ["OrderAccepted", told]
+        assert desk.clock.now_ns() - began_ns < 60_000_000_000
+        assert desk.state_of(order) == told.removeprefix("Order").lower()
+        assert desk.position == 0
+
+    played(run())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_order_that_is_nowhere_for_long_enough_was_never_placed(kind: str) -> None:
     async def run() -> None:

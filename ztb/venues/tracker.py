@@ -72,6 +72,7 @@ class OrderTracker:
         self._patience = patience or Patience()
         able = account.capabilities
         self._has_status = able.order_status
+        self._finds_tags = able.tag_status
         self._watch = Watch(
             instrument,
             tag_prefix=TAG_PREFIX,
@@ -332,10 +333,16 @@ class OrderTracker:
 
     async def _read_status(self) -> None:
         """An order that is missing from the answer is not known to have ended: silence is no evidence here either."""
+        symbol, reports = self._instrument.symbol, list[OrderReport]()
         venue_ids = self._watch.ids_to_ask() if self._has_status else []
         if venue_ids:
-            for report in await self._account.look_up(self._instrument.symbol, venue_ids):
-                self._untold += self._watch.see_report(report, self._clock.now_ns(), is_asked=True)
+            reports += await self._account.look_up(symbol, venue_ids)
+        lost = [entry for entry in self._watch.live.values() if entry.is_lost] if self._finds_tags else []
+        if lost:
+            tags = frozenset(entry.client_id for entry in lost)
+            reports += await self._account.look_up_tags(symbol, tags, since_ns=min(entry.sent_ns for entry in lost))
+        for report in reports:
+            self._untold += self._watch.see_report(report, self._clock.now_ns(), is_asked=True)
 
     def _has_unsettled(self) -> bool:
         return any(entry.is_unsettled for entry in self._watch.live.values())

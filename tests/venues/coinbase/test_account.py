@@ -513,6 +513,25 @@ def test_several_orders_are_looked_up_fifty_in_a_call_and_strangers_are_left_out
     asyncio.run(run())
 
 
+def test_orders_are_found_by_our_id_whatever_became_of_them() -> None:
+    async def run() -> None:
+        ended = a_row(status="CANCELLED", filled_size="0")
+        foreign = a_row(order_id="f", client_order_id="theirs", status="FAILED", order_configuration={})
+        other = a_row(order_id="o", client_order_id=WIRE.replace("2345", "2346"))
+        async with desk(page("orders", [foreign, ended, other])) as made:
+            [report] = await made.account.look_up_tags("BTC-USD", {TAG}, since_ns=START_NS)
+            assert (report.venue_id, report.tag, report.status) == (ended["order_id"], TAG, OrderStatus.CANCELLED)
+            method, path, parameters = made.target()
+            assert (method, path) == ("GET", "orders/historical/batch")
+            asked = dict(parameters)
+            assert asked["product_ids"] == "BTC-USD"
+            assert "order_status" not in asked
+            # 2023-11-14T22:13:20Z, and a minute more.
+            assert asked["start_date"].startswith("2023-11-14T22:12:20")
+
+    asyncio.run(run())
+
+
 def test_look_up_of_nothing_asks_nothing() -> None:
     async def run() -> None:
         async with desk(hang) as made:

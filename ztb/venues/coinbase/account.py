@@ -6,7 +6,7 @@ or a no becomes ``UnknownFate``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from ztb.venues import limits
 from ztb.venues.clock import Clock
 from ztb.venues.coinbase import codec, orders, rules
 from ztb.venues.coinbase.calls import Parameters, SignedCalls
-from ztb.venues.coinbase.client_id import wire_id
+from ztb.venues.coinbase.client_id import tag_of, wire_id
 from ztb.venues.port import (
     AtWire,
     Balance,
@@ -124,6 +124,14 @@ class CoinbaseAccount:
                 rows += await self._order_pages([*parameters, ("limit", str(rules.PAGE_ROWS))], urgent=True)
         asked = frozenset(venue_ids)
         newest = {row.order_id: row for row in rows if row.order_id in asked}
+        return orders.reports_of(newest.values(), self._instruments[instrument])
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """The venue has no call by our id, so all orders since then are listed, and a little more: clocks differ."""
+        since_ns -= int(rules.RECENT_ORDERS_S * _NS)
+        parameters = [("product_ids", instrument), ("limit", str(rules.PAGE_ROWS))]
+        rows = await self._order_pages([*parameters, ("start_date", codec.time_text(since_ns))], urgent=True)
+        newest = {row.order_id: row for row in rows if tag_of(row.client_order_id) in tags}
         return orders.reports_of(newest.values(), self._instruments[instrument])
 
     async def fills_after(self, instrument: str, cursor: str, *, urgent: bool = False) -> list[VenueFill]:

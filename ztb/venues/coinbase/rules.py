@@ -34,6 +34,7 @@ CAPABILITIES: Final = Capabilities(
     client_order_id=True,
     tagged_fills=False,
     order_status=True,
+    tag_status=True,
     private_stream=True,
     reduce_only=False,
     cancel_many=100,

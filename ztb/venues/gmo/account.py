@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -120,6 +120,10 @@ class GmoAccount:
         for chunk in _chunks(venue_ids):
             reports += await self._look_up(self._instruments[instrument], chunk)
         return reports
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """GMO Coin has no client order id."""
+        return []
 
     async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
         """Every working order of the key in the symbol, oldest id first; those being cancelled are among them.

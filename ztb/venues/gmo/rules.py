@@ -37,6 +37,7 @@ CAPABILITIES: Final = Capabilities(
     client_order_id=False,
     tagged_fills=False,
     order_status=True,
+    tag_status=False,
     private_stream=True,
     reduce_only=True,
     cancel_many=10,

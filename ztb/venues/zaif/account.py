@@ -8,7 +8,7 @@ a no from the venue becomes ``UnknownFate``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -130,6 +130,10 @@ class ZaifAccount:
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
         """Zaif has no call for an order's status."""
+        return []
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """Its open orders and fills show the tag, and ended orders are shown nowhere."""
         return []
 
     async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:

@@ -29,6 +29,7 @@ CAPABILITIES: Final = Capabilities(
     client_order_id=True,
     tagged_fills=True,
     order_status=False,
+    tag_status=False,
     private_stream=False,
     reduce_only=False,
     cancel_many=1,
