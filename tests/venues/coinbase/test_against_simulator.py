@@ -83,9 +83,14 @@ class Trader:
         self.public = CoinbasePublic(self.transport, limiter=self.limiter, clock=clock)
         signer = Signer(ApiKeys(ALICE, pem()))
         self.calls = SignedCalls(
-            self.transport, address=world.url, signer=signer, limiter=self.limiter, clock=clock, rate_rules=limits
+            self.transport,
+            address=world.url,
+            signer=signer,
+            limiter=self.limiter,
+            time=self.public.time,
+            rate_rules=limits,
         )
-        self.account = CoinbaseAccount(self.calls, clock=clock, instruments={"BTC-USD": BTC_USD})
+        self.account = CoinbaseAccount(self.calls, instruments={"BTC-USD": BTC_USD})
         pace = PollingPace(history_burst=1000) if limits is UNHURRIED else None
         self.tracker = OrderTracker(self.account, BTC_USD, clock, cursor="", pace=pace)
         self.sent: dict[str, Place] = {}
@@ -310,10 +315,14 @@ def test_key_of_somebody_else_is_an_auth_error() -> None:
         async with trading() as trader:
             signer = Signer(ApiKeys("organizations/nobody/apiKeys/nobody", pem()))
             calls = SignedCalls(
-                trader.transport, address=trader.world.url, signer=signer, limiter=trader.limiter, clock=trader.clock
+                trader.transport,
+                address=trader.world.url,
+                signer=signer,
+                limiter=trader.limiter,
+                time=trader.public.time,
             )
             with pytest.raises(Rejected) as caught:
-                await CoinbaseAccount(calls, clock=trader.clock, instruments={}).balances()
+                await CoinbaseAccount(calls, instruments={}).balances()
             assert caught.value.kind == "auth"
 
     asyncio.run(run())
@@ -330,9 +339,9 @@ def test_host_whose_clock_is_a_little_ahead_is_not_refused(ahead_s: int) -> None
                 address=trader.world.url,
                 signer=Signer(ApiKeys(ALICE, pem())),
                 limiter=trader.limiter,
-                clock=ahead,
+                time=CoinbasePublic(trader.transport, limiter=trader.limiter, clock=ahead).time,
             )
-            assert await CoinbaseAccount(calls, clock=ahead, instruments={}).balances()
+            assert await CoinbaseAccount(calls, instruments={}).balances()
 
     asyncio.run(run())
 
@@ -646,7 +655,7 @@ def test_alias_is_followed_and_traded_under_its_own_name() -> None:
                         break
             assert isinstance(seen[0], Feed)
             assert seen[-1].instrument == "BTC-USDC" if isinstance(seen[-1], Quote) else False
-            account_of_alias = CoinbaseAccount(trader.calls, clock=trader.clock, instruments={"BTC-USDC": alias})
+            account_of_alias = CoinbaseAccount(trader.calls, instruments={"BTC-USDC": alias})
             order = Place(0, "ztb-0123456789abcdef0123", "BTC-USDC", BUY, 100_000, BID - 100, False, 1, "test")
             placed = await account_of_alias.place(order)
             [working] = await account_of_alias.open_orders("BTC-USDC")

@@ -73,7 +73,7 @@ class Trader:
         self.limiter = Limiter(limits, clock=clock)
         self.public = GmoPublic(self.transport, limiter=self.limiter, clock=clock)
         self.calls = SignedCalls(
-            self.transport, key=ALICE, secret=SECRETS[ALICE], limiter=self.limiter, clock=clock
+            self.transport, key=ALICE, secret=SECRETS[ALICE], limiter=self.limiter, time=self.public.time
         )  # fmt: skip
         self.turns = Turns(clock=clock)
         self.sent: dict[str, Place] = {}
@@ -470,7 +470,7 @@ def test_wrong_key_and_wrong_clock_are_refused_as_such() -> None:
     async def run() -> None:
         async with trading() as trader:
             wrong = SignedCalls(
-                trader.transport, key=ALICE, secret="wrong", limiter=trader.limiter, clock=trader.clock
+                trader.transport, key=ALICE, secret="wrong", limiter=trader.limiter, time=trader.public.time
             )  # fmt: skip
             with pytest.raises(Rejected) as caught:
                 await GmoAccount(wrong, instruments=trader.instruments).place(trader.order())

@@ -17,7 +17,6 @@ from ztb.core.command import Place
 from ztb.core.error import InvariantBroken, Rejected, UnknownFate, VenueError
 from ztb.core.instrument import SIDE_NAMES, Instrument
 from ztb.venues import limits
-from ztb.venues.clock import Clock
 from ztb.venues.coinbase import codec, orders, rules
 from ztb.venues.coinbase.calls import Parameters, SignedCalls
 from ztb.venues.coinbase.client_id import tag_of, wire_id
@@ -44,7 +43,6 @@ class CoinbaseAccount:
         self,
         calls: SignedCalls,
         *,
-        clock: Clock,
         instruments: Mapping[str, Instrument],
         ids_as_uuid: bool = True,
         at_wire: AtWire | None = None,
@@ -54,7 +52,6 @@ class CoinbaseAccount:
         ``ids_as_uuid`` False sends our order ids as they are.
         """
         self._calls = calls
-        self._clock = clock
         self._instruments = dict(instruments)
         self._ids_as_uuid = ids_as_uuid
         self._at_wire = at_wire
@@ -77,7 +74,7 @@ class CoinbaseAccount:
         body = orders.order_body(order, instrument, wire)
         last_word = None if self._at_wire is None else partial(self._at_wire, order)
         try:
-            row = await self._calls.post(orders.PLACED, "orders", body, limit="order", last_word=last_word)
+            row = await self._calls.post(orders.PLACED, "orders", body, limit="order", once=True, last_word=last_word)
             venue_id = orders.venue_id_of(row, instrument=instrument, order=order, wire_id=wire)
         except VenueError as error:
             raise _with_fate(error) from None
@@ -107,7 +104,7 @@ class CoinbaseAccount:
         youngest are listed in every state as well, and that answer, the later one, is the one that counts.
         """
         product = [("product_ids", instrument), ("limit", str(rules.PAGE_ROWS))]
-        since_ns = self._clock.now_ns() - int(rules.RECENT_ORDERS_S * _NS)
+        since_ns = self._calls.time.now_ns() - int(rules.RECENT_ORDERS_S * _NS)
         rows = await self._order_pages([*product, ("order_status", "OPEN")], urgent=urgent)
         rows += await self._order_pages([*product, ("start_date", codec.time_text(since_ns))], urgent=urgent)
         return orders.open_orders_of(rows, self._instruments[instrument])

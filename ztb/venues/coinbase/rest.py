@@ -16,6 +16,7 @@ from ztb.venues.coinbase.frames import rest_depth, rest_trades
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.port import ServerTime
 from ztb.venues.transport import Transport
+from ztb.venues.venue_time import VenueTime
 
 T = TypeVar("T")
 API: Final = "/api/v3/brokerage"
@@ -30,6 +31,8 @@ class CoinbasePublic:
         self._transport = transport
         self._limiter = limiter
         self._clock = clock
+        self.time = VenueTime(self._server_time, clock=clock)
+        """By which private calls are signed."""
         self._names: dict[str, frozenset[str]] = {}
 
     async def instruments(self) -> dict[str, Instrument]:
@@ -64,6 +67,9 @@ class CoinbasePublic:
 
     async def server_time(self) -> ServerTime:
         """To the millisecond."""
+        return await self.time.ask()
+
+    async def _server_time(self) -> ServerTime:
         row = await self._call(codec.TIME, "time")
         text = row.epochMillis
         if not (text.isascii() and text.isdigit() and len(text) <= _MS_DIGITS_MAX):

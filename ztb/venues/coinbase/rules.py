@@ -134,6 +134,11 @@ CODE_RULES: Final = {
 }
 """By the word in lower case. A plain ``VenueError`` says nothing of what was done: an order's fate is then unknown."""
 
+TOKEN_CODES: Final = frozenset(
+    {"401", "authentication_error", "unauthorized", "unauthenticated", "invalid_token", "expired_token"}
+)
+"""How a token is refused, for its time or for anything else in it."""
+
 STATUS_RULES: Final = {400: _REFUSED, 401: _AUTH, 403: _AUTH, 404: _REFUSED, 429: _TOO_OFTEN}
 """Where the word is unknown or there is none."""
 

@@ -59,10 +59,10 @@ class CoinbaseVenue:
             address=self._addresses.rest,
             signer=Signer(keys),
             limiter=self._limiter,
-            clock=self._clock,
+            time=self.market.time,
         )
         self._limiter.remember(directory / RATE_MEMORY_NAME)
-        self._account = CoinbaseAccount(self._calls, clock=self._clock, instruments=instruments, at_wire=at_wire)
+        self._account = CoinbaseAccount(self._calls, instruments=instruments, at_wire=at_wire)
         return self._account
 
     def account_feed(self, instruments: Mapping[str, Instrument]) -> CoinbaseAccountFeed:

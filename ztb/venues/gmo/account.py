@@ -82,7 +82,7 @@ class GmoAccount:
         lock = self._one_placement[order.instrument, order.side]
         async with turn(lock, f"another order of {order.instrument} on this side", wall_s_max=self._turn_s_max):
             data = await self._calls.change(
-                name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word
+                name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word, once=True
             )
         try:
             return Placed(codec.placed_id(codec.decoded(rows.TEXT, data, name), name), 0)

@@ -17,6 +17,7 @@ from ztb.venues.gmo.frames import FrameReader
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.port import ServerTime
 from ztb.venues.transport import Transport
+from ztb.venues.venue_time import VenueTime
 
 T = TypeVar("T")
 SPEAKING: Final = frozenset({400, 401, 404, 503})
@@ -30,6 +31,8 @@ class GmoPublic:
         self._transport = transport
         self._limiter = limiter
         self._clock = clock
+        self.time = VenueTime(self._server_time, clock=clock)
+        """By which private calls are signed."""
 
     async def status(self) -> rows.ExchangeState:
         """OPEN, PREOPEN (orders can only be cancelled) or MAINTENANCE."""
@@ -67,6 +70,9 @@ class GmoPublic:
 
     async def server_time(self) -> ServerTime:
         """From ``responsetime`` of an ordinary answer, which tells milliseconds; a cached answer tells late."""
+        return await self.time.ask()
+
+    async def _server_time(self) -> ServerTime:
         body, _ = await self._told("status", {}, None)
         return ServerTime(codec.answered_ns(body, "status"), 1_000_000)
 

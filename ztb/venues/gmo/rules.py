@@ -111,8 +111,11 @@ _CLOCK: Final = ErrorRule(Rejected, "auth", True, remedy="set this host's clock;
 _MAINTENANCE: Final = ErrorRule(Rejected, "exchange", True, MAINTENANCE, "wait until the venue is open again")
 _BUSY: Final = ErrorRule(VenueError, "network", True, remedy="the venue's order queue is overloaded")
 
+CLOCK_CODES: Final = ("ERR-5008", "ERR-5009")
+"""The time stamp is ahead of the venue's time, or behind it."""
+
 ERROR_RULES: Final[dict[str, ErrorRule]] = {
-    **dict.fromkeys(("ERR-5008", "ERR-5009"), _CLOCK),
+    **dict.fromkeys(CLOCK_CODES, _CLOCK),
     **dict.fromkeys(("ERR-5007", "ERR-5010", "ERR-5011", "ERR-5012", "ERR-5014", "ERR-5125", "ERR-5127"), _KEY),
     "ERR-5003": ErrorRule(Throttled, "rate_limit", True),
     # The order may be in the queue or not: no refusal.

@@ -57,7 +57,7 @@ class GmoVenue:
         assert self._calls is None, "one account for each venue object"
         self._limiter.remember(directory / RATE_MEMORY_NAME)
         self._calls = SignedCalls(
-            self._transport, key=keys.key, secret=keys.secret, limiter=self._limiter, clock=self._clock
+            self._transport, key=keys.key, secret=keys.secret, limiter=self._limiter, time=self.market.time
         )
         return GmoAccount(self._calls, instruments=instruments, at_wire=at_wire)
 
