@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from ztb.core.error import VenueError
@@ -18,7 +19,7 @@ from ztb.venues.offset import OffsetEstimate
 from ztb.venues.port import ServerTime
 
 RENEW_WALL_S_MAX: Final = 2.0
-"""So long a refused call waits for the venue's time before it stays refused."""
+"""So long a call that may only look or cancel waits for the venue's time."""
 SHIFT_NS_MIN: Final = 250_000_000
 """A smaller difference cannot be why a call was refused."""
 
@@ -61,12 +62,14 @@ class VenueTime:
         """
         async with self._one_at_a_time:
             if not self._is_shifted(ahead_ns):
-                try:
-                    async with asyncio.timeout(RENEW_WALL_S_MAX):
-                        await self.ask()
-                except (VenueError, TimeoutError):
-                    return False
+                await self.renew()
             return self._is_shifted(ahead_ns)
+
+    async def renew(self) -> None:
+        """Have the venue asked now. One that does not tell changes nothing, and is not waited for."""
+        with suppress(VenueError, TimeoutError):
+            async with asyncio.timeout(RENEW_WALL_S_MAX):
+                await self.ask()
 
     def _is_shifted(self, ahead_ns: int) -> bool:
         return abs(self.ahead_ns - ahead_ns) >= SHIFT_NS_MIN

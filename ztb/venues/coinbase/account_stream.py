@@ -121,6 +121,8 @@ class CoinbaseAccountWire:
         self._is_subscribed = False
 
     async def url(self) -> str:
+        """A token that is refused ends the connection and does not say why, so the time is asked before each one."""
+        await self._calls.time.renew()
         return self._url
 
     def connected(self) -> None:
