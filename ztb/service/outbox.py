@@ -202,7 +202,7 @@ class Outbox:
     def _refused(self, place: Place, code: str, text: str, *, kind: str = "store", held_back: bool = False) -> None:
         """Definitely not done: the venue's no, a rate limit, no connection, our own gate, or our disk.
 
-        ``held_back``: nobody was asked; the engine may try again at once.
+        ``held_back``: nobody was asked; the engine tries again soon.
         """
         self._tracker.forget(place.client_id)
         log.warning("order_refused", text, order=place.client_id, code=code, kind=kind)
