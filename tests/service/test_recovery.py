@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.scene import SECOND, T0
+from tests.examples import examples
 from tests.service.scene import CONFIG, SYMBOL, Bench
 from ztb.core.error import StoreCorrupt
 from ztb.core.event import (
@@ -111,7 +112,7 @@ def durable_part(state: State) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(ACTS, max_size=60), st.integers(0, 60))
 def test_the_journal_of_any_run_folded_is_the_state_of_the_living_engine(
     acts: list[tuple[str, int, str]], checkpoint_at: int

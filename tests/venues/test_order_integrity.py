@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.scene import CAPITAL, WIDE
+from tests.examples import examples
 from tests.venues.model_venue import KINDS, Made, ModelVenue
 from tests.venues.scripted_clock import ScriptedClock
 from tests.venues.zaif.samples import BTC_JPY
@@ -605,7 +606,7 @@ class Play:
         await self.desk.look(20, times=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(kind=st.sampled_from(KINDS), scripts=SCRIPTS, ops=OPS)
 def test_any_order_and_repetition_of_news_answers_and_looks_ends_in_the_same_books(
     kind: str, scripts: list[Any], ops: list[tuple[str, int]]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY
 from ztb.core.command import Place
 from ztb.core.event import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderNotPlaced
@@ -321,7 +322,7 @@ def test_memory_is_bounded() -> None:
     assert looks.watch.contradictions == ["too many fills with our tag that belong to no order"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     parts=st.lists(st.integers(1, 5), min_size=0, max_size=6),
     shown_late=st.lists(st.integers(0, 4), min_size=6, max_size=6),

@@ -28,6 +28,11 @@ TIMEOUT_S_DEFAULT: Final = 5.0
 TIMEOUT_S_MAX: Final = 300.0
 EXIT_CODES: Final = {HEALTHY: 0, DEGRADED: 1, DOWN: 2}
 
+EPILOG: Final = """\
+examples:
+  ztb venue probe --venue zaif
+  ztb venue instruments --venue zaif
+"""
 PROBE_EPILOG: Final = """\
 exit code: 0 healthy, 1 degraded (the reasons are named), 2 down or wrong usage
 
@@ -50,6 +55,7 @@ examples:
 def register(parser: argparse.ArgumentParser) -> None:
     """``ztb venue probe`` and ``ztb venue instruments``."""
     parser.description = "Exchanges from outside: reachability, clock, limits, instruments. Needs no key."
+    parser.epilog = EPILOG
     verbs = add_verbs(parser)
     probe = verbs.add_parser("probe", help="reachability, latency, clock offset, rate limits, stream")
     probe.epilog = PROBE_EPILOG

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY, SAMPLES, frame, rest_body, variant
 from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import BUY, SELL
@@ -334,7 +335,7 @@ def test_any_single_change_of_a_recorded_answer_is_a_value_or_a_typed_error(read
 
 
 @pytest.mark.parametrize("reader", READERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(body=st.binary(max_size=200) | _JSON.map(lambda value: json.dumps(value).encode()))
 @example(body=b"")
 @example(body=b"<html><body>502 Bad Gateway</body></html>")
@@ -352,7 +353,7 @@ def test_any_bytes_are_a_value_or_a_typed_error(reader: str, body: bytes) -> Non
         READERS[reader](body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=st.data())
 def test_any_truncated_or_flipped_recorded_answer_is_a_value_or_a_typed_error(data: st.DataObject) -> None:
     body = bytearray(data.draw(st.sampled_from(_RECORDED)))

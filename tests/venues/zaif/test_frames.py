@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY, frame
 from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
@@ -145,7 +146,7 @@ def test_rest_shapes() -> None:
         reader.read_trades([codec.TradeRow(0, Decimal(5), Decimal(1), -1, "ask")], TS_NS)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     levels=st.lists(
         st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), unique_by=lambda level: level[0], max_size=25
@@ -200,7 +201,7 @@ def test_a_side_that_is_none_is_refused_and_not_remembered(side: str) -> None:
     assert reader.read(frame(), TS_NS).depth.asks == ((2_738_000, 5000), (2_738_001, 123))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     frames=st.lists(
         st.tuples(
