@@ -234,7 +234,7 @@ class Engine:
         if not (permit.opening or permit.reducing):
             return REFUSALS[level], _NOTHING
         working = list(state.working.values())
-        at_stake = state.at_stake(now_ns) if state.settling else working
+        at_stake = state.at_stake() if state.settling else working
         lots, reduce_only, code = fit(desk, side, config.order_lots, at_stake, may_open=permit.opening)
         if code:
             # What cannot be closed because nothing is there would be an order that opens, if that were allowed.

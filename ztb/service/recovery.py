@@ -23,6 +23,7 @@ from ztb.core.event import (
     OrderRecovered,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
     Pause,
     Resume,
@@ -38,7 +39,7 @@ FOLDED_KINDS: Final = frozenset(EVENT_KINDS) | frozenset(COMMAND_KINDS)
 
 ORDER_EVENTS: Final = (
     OrderRecovered, OrderDurable, OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired,
-    OrderUnknown, OrderNotPlaced, CancelFailed,
+    OrderUnknown, OrderNotPlaced, OrderSettled, CancelFailed,
 )  # fmt: skip
 
 _REMEDY: Final = "use the instrument and the version of ztb that wrote it, or start with an empty state directory"

@@ -200,7 +200,7 @@ def _watch_again(tracker: OrderTracker, state: State) -> None:
     for order in state.orders.values():
         tracker.watch(order, known_fills=order.fills, venue_id=order.venue_id)
         if order.is_terminal:
-            tracker.forget(order.client_id)
+            tracker.forget(order.client_id, may_fill=order.client_id in state.settling)
         elif order.venue_id or order.state in ACKNOWLEDGED:
             # The venue had it: so it can end, but it cannot turn out never to have been there.
             tracker.note_venue_id(order.client_id, order.venue_id)

@@ -152,11 +152,14 @@ class OrderTracker:
         )
         self._hurry()
 
-    def forget(self, client_id: str) -> None:
-        """The order ended in another way (rejected, never sent). A late fill of it is still told."""
+    def forget(self, client_id: str, *, may_fill: bool = False) -> None:
+        """The order ended in another way (rejected, never sent, before a restart). A late fill of it is still told.
+
+        ``may_fill``: it had ended, and the fills had not been read again since.
+        """
         entry = self._watch.live.get(client_id)
         if entry is not None:
-            self._watch.end(entry, self._clock.monotonic_ns())
+            self._watch.end(entry, self._clock.monotonic_ns(), may_fill=may_fill)
 
     def ours_among(self, orders: Iterable[OpenOrder]) -> dict[str, OpenOrder]:
         """Those that are proven ours, by client id; nobody may touch any other (F-25)."""
@@ -307,7 +310,8 @@ class OrderTracker:
         self._success()
         self._untold += self._watch.see_open(orders, self._clock.now_ns())
         open_now = {order.venue_id: order.remaining_lots for order in orders}
-        if open_now != self._open_before or self._has_unsettled():
+        began_ns = self._clock.monotonic_ns()
+        if open_now != self._open_before or self._has_unsettled() or self._watch.can_settle(began_ns):
             self._is_history_due = True
         self._open_before = open_now
         is_due = self._is_history_due or self._is_history_old()
@@ -320,6 +324,7 @@ class OrderTracker:
             # Without the fills nothing is concluded; they are read as soon as the rate allows.
             return False
         self._untold += self._watch.conclude(self._clock.now_ns(), self._clock.monotonic_ns())
+        self._untold += self._watch.settle(self._clock.now_ns(), began_ns)
         return True
 
     async def _read_fills(self, *, urgent: bool) -> None:
@@ -377,7 +382,8 @@ class OrderTracker:
         if self.failures_in_row:
             seconds = min(seconds * (1 << min(self.failures_in_row, 10)), self._pace.failure_s_max)
         elif is_calm and (self.is_idle or (self.is_stream_live and not self._has_unsettled())):
-            seconds = self._pace.slow_s if self.is_idle else self._pace.stream_s
+            is_quiet = self.is_idle and not self._watch.is_settling
+            seconds = self._pace.slow_s if is_quiet else min(self._pace.stream_s, self._pace.slow_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds / self._clock.scale):
                     await self._nudge.wait()

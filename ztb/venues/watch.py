@@ -20,6 +20,7 @@ from ztb.core.event import (
     OrderFilled,
     OrderNotPlaced,
     OrderRejected,
+    OrderSettled,
 )
 from ztb.core.instrument import Instrument
 from ztb.venues import limits
@@ -345,9 +346,32 @@ class Watch:
                 events.append(self._see_one_fill(other, half, ts_ns))
         return events
 
-    def end(self, entry: Watched, monotonic_ns: int) -> None:
-        """Stop to judge the order. It is kept, because a late fill of it is still a fill."""
-        self._roster.end(entry, monotonic_ns)
+    def end(self, entry: Watched, monotonic_ns: int, *, may_fill: bool = True) -> None:
+        """Stop to judge the order. It is kept, because a late fill of it is still a fill.
+
+        ``may_fill`` False: the venue refused it outright, or an earlier session saw it settle.
+        """
+        self._roster.end(entry, monotonic_ns, may_fill=may_fill)
+
+    @property
+    def is_settling(self) -> bool:
+        """Some order ended without all its lots, and the fills were not read again since."""
+        return bool(self._roster.settling)
+
+    def can_settle(self, monotonic_ns: int) -> bool:
+        """Fills that are read from now on would settle an order that ended without all its lots."""
+        settled_ns = int(limits.SETTLED_S * _NS)
+        return any(monotonic_ns - entry.ended_ns >= settled_ns for entry in self._roster.settling.values())
+
+    def settle(self, ts_ns: int, read_ns: int) -> list[OrderEvent]:
+        """After the fills were read, beginning at ``read_ns``: of what ended well before, everything was told."""
+        settled_ns = read_ns - int(limits.SETTLED_S * _NS)
+        events: list[OrderEvent] = []
+        for entry in list(self._roster.settling.values()):
+            if entry.filled_lots >= entry.lots or entry.ended_ns <= settled_ns:
+                del self._roster.settling[entry.client_id]
+                events.append(OrderSettled(ts_ns, entry.client_id))
+        return events
 
     def read_from(self, newest: str, monotonic_ns: int) -> str:
         """The cursor to read fills after, so that one which the venue shows late cannot be missed.
