@@ -16,6 +16,7 @@ from ztb.core.error import Rejected, Throttled, VenueError
 from ztb.core.instrument import BUY
 from ztb.venues.coinbase import codec, orders
 from ztb.venues.coinbase.frames import rest_depth, rest_trades
+from ztb.venues.decoding import decoded
 from ztb.venues.port import Balance, OpenOrder, OrderReport, OrderStatus, VenueFill
 
 ORDER_ID = "11111111-aaaa-bbbb-cccc-000000000001"
@@ -31,35 +32,35 @@ def _read(name: str, body: bytes) -> Any:  # noqa: ANN401 - one of many types
     """What the adapter makes of an answer, without a call."""
     match name:
         case "time":
-            return codec.decoded(codec.TIME, body, name).epochMillis
+            return decoded(codec.TIME, body, name).epochMillis
         case "products" | "public_products":
-            rows = codec.decoded(codec.PRODUCTS, body, name).products
+            rows = decoded(codec.PRODUCTS, body, name).products
             return [codec.instrument_of(row) for row in rows if row.is_tradable]
         case "product" | "public_product":
-            row = codec.decoded(codec.PRODUCT, body, name)
+            row = decoded(codec.PRODUCT, body, name)
             return codec.instrument_of(row) if row.is_tradable else None
         case "product_book" | "public_product_book":
-            return rest_depth(codec.decoded(codec.BOOK, body, name).pricebook, BTC_USD, NAMES, 7)
+            return rest_depth(decoded(codec.BOOK, body, name).pricebook, BTC_USD, NAMES, 7)
         case "ticker" | "public_ticker":
-            return rest_trades(codec.decoded(codec.TICKER, body, name).trades, BTC_USD, NAMES, 7)
+            return rest_trades(decoded(codec.TICKER, body, name).trades, BTC_USD, NAMES, 7)
         case "accounts":
-            return codec.balances_of(codec.decoded(codec.WALLETS, body, name).accounts)
+            return codec.balances_of(decoded(codec.WALLETS, body, name).accounts)
         case "create_order":
-            told = codec.decoded(orders.PLACED, body, name)
+            told = decoded(orders.PLACED, body, name)
             return told.success, told.success_response and told.success_response.order_id
         case "batch_cancel":
-            return [orders.is_cancelled(row) for row in codec.decoded(orders.CANCELS, body, name).results]
+            return [orders.is_cancelled(row) for row in decoded(orders.CANCELS, body, name).results]
         case "get_order":
-            return orders.reports_of([codec.decoded(orders.ORDER, body, name).order], BTC_USD)
+            return orders.reports_of([decoded(orders.ORDER, body, name).order], BTC_USD)
         case "list_orders":
-            return orders.open_orders_of(codec.decoded(orders.ORDERS, body, name).orders, BTC_USD)
+            return orders.open_orders_of(decoded(orders.ORDERS, body, name).orders, BTC_USD)
         case "fills":
-            return orders.fills_of(codec.decoded(orders.FILLS, body, name).fills, BTC_USD)
+            return orders.fills_of(decoded(orders.FILLS, body, name).fills, BTC_USD)
         case "transaction_summary":
-            return codec.fee_rates_of(codec.decoded(codec.SUMMARY, body, name))
+            return codec.fee_rates_of(decoded(codec.SUMMARY, body, name))
         case _:
             assert name == "key_permissions"
-            told_rights = codec.decoded(codec.PERMISSIONS, body, name)
+            told_rights = decoded(codec.PERMISSIONS, body, name)
             return told_rights.can_view, told_rights.can_trade, told_rights.can_transfer
 
 
@@ -351,7 +352,7 @@ def wallets(*changes: dict[str, Any]) -> list[Any]:
     answer = rest_answer("accounts")
     one = answer["accounts"][0]
     body = json.dumps(answer | {"accounts": [one | change for change in changes]}).encode()
-    return codec.decoded(codec.WALLETS, body, "accounts").accounts
+    return decoded(codec.WALLETS, body, "accounts").accounts
 
 
 def test_wallets_of_one_currency_count_together_and_vaults_do_not_count() -> None:
@@ -461,7 +462,7 @@ def test_long_words_of_the_venue_are_cut() -> None:
 
 
 def test_recorded_refusal_of_an_order() -> None:
-    row = codec.decoded(orders.PLACED, variant("create_order_rejected"), "orders")
+    row = decoded(orders.PLACED, variant("create_order_rejected"), "orders")
     assert row.success is False
     told = row.error_response
     assert told is not None
@@ -469,7 +470,7 @@ def test_recorded_refusal_of_an_order() -> None:
 
 
 def test_recorded_refusal_of_a_cancel() -> None:
-    [row] = codec.decoded(orders.CANCELS, variant("cancel_unknown"), "batch_cancel").results
+    [row] = decoded(orders.CANCELS, variant("cancel_unknown"), "batch_cancel").results
     assert orders.is_cancelled(row) is False
 
 

@@ -17,6 +17,7 @@ from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY, SAMPLES, frame, rest_body, variant
 from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import BUY, SELL
+from ztb.venues.decoding import decoded
 from ztb.venues.port import Balance, OpenOrder, VenueFill
 from ztb.venues.zaif import codec
 from ztb.venues.zaif.frames import FrameReader
@@ -73,12 +74,12 @@ def _with_unknown_members(body: bytes) -> bytes:
 def test_numbers_never_pass_through_float() -> None:
     # 0.1 as a float is 0.1000000000000000055…; the last one has more digits than a float can hold.
     body = b'{"asks":[[0.1,1e-8],[13690000.0,9e-08]],"bids":[[12345678901234567.8901234567,1]]}'
-    row = codec.decoded(codec.DEPTH, body, "depth")
+    row = decoded(codec.DEPTH, body, "depth")
     asks = [tuple(codec.number(bytes(text), "depth") for text in level) for level in row.asks]
     assert asks == [(Decimal("0.1"), Decimal("0.00000001")), (Decimal(13690000), Decimal("0.00000009"))]
     assert str(codec.number(bytes(row.bids[0][0]), "depth")) == "12345678901234567.8901234567"
     body = b'[{"date":1,"price":12345678901234567.8901234567,"amount":1e-8,"tid":1,"trade_type":"bid"}]'
-    [trade] = codec.decoded(codec.TRADES, body, "trades")
+    [trade] = decoded(codec.TRADES, body, "trades")
     assert (str(trade.price), trade.amount) == ("12345678901234567.8901234567", Decimal("0.00000001"))
 
 

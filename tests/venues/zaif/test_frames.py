@@ -15,6 +15,7 @@ from tests.venues.zaif.samples import BTC_JPY, frame
 from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import BUY, SELL
+from ztb.venues.decoding import decoded
 from ztb.venues.zaif import codec
 from ztb.venues.zaif.frames import FrameReader
 
@@ -138,9 +139,9 @@ def test_frame_that_cannot_be_is_refused_and_changes_nothing(changes: dict[str, 
 
 def test_rest_shapes() -> None:
     reader = FrameReader(BTC_JPY)
-    row = codec.decoded(codec.DEPTH, json.dumps({"asks": [[13690000.0, 0.5]], "bids": []}).encode(), "depth")
+    row = decoded(codec.DEPTH, json.dumps({"asks": [[13690000.0, 0.5]], "bids": []}).encode(), "depth")
     assert reader.read_depth(row, TS_NS) == Depth(TS_NS, "btc_jpy", (), ((2_738_000, 5000),), True)
-    rows = codec.decoded(codec.TRADES, json.dumps([_trade(5), _trade(4)]).encode(), "trades")
+    rows = decoded(codec.TRADES, json.dumps([_trade(5), _trade(4)]).encode(), "trades")
     assert [trade.trade_id for trade in reader.read_trades(rows, TS_NS)] == ["4", "5"]
     with pytest.raises(VenueError, match="nonsense id"):
         reader.read_trades([codec.TradeRow(0, Decimal(5), Decimal(1), -1, "ask")], TS_NS)

@@ -14,12 +14,13 @@ from urllib.parse import quote
 import msgspec
 
 from ztb.core.command import Place
-from ztb.core.error import InvariantBroken, Rejected, UnknownFate, VenueError
-from ztb.core.instrument import SIDE_NAMES, Instrument
+from ztb.core.error import Rejected, VenueError
+from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.coinbase import codec, orders, rules
 from ztb.venues.coinbase.calls import Parameters, SignedCalls
 from ztb.venues.coinbase.client_id import tag_of, wire_id
+from ztb.venues.decoding import undecodable
 from ztb.venues.port import (
     AtWire,
     Balance,
@@ -31,6 +32,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
+from ztb.venues.sending import check_order, with_fate
 
 _NS = 1_000_000_000
 _FILLS = "orders/historical/fills"
@@ -65,10 +67,7 @@ class CoinbaseAccount:
     async def place(self, order: Place) -> Placed:
         """Send once. What it filled at once, the venue does not say here."""
         instrument = self._instruments[order.instrument]
-        if order.time_in_force not in rules.CAPABILITIES.times_in_force:
-            raise Rejected(f"Coinbase knows no {order.time_in_force} orders", kind="exchange", code="unsupported")
-        if order.price <= 0 or order.lots <= 0 or order.side not in SIDE_NAMES:
-            raise InvariantBroken(f"order {order.client_id} has price {order.price}, lots {order.lots}")
+        check_order(order, rules.CAPABILITIES.times_in_force, where="Coinbase")
         wire = wire_id(order.client_id, as_uuid=self._ids_as_uuid)
         self._note_lots(order)
         body = orders.order_body(order, instrument, wire)
@@ -77,7 +76,7 @@ class CoinbaseAccount:
             row = await self._calls.post(orders.PLACED, "orders", body, limit="order", once=True, last_word=last_word)
             venue_id = orders.venue_id_of(row, instrument=instrument, order=order, wire_id=wire)
         except VenueError as error:
-            raise _with_fate(error) from None
+            raise with_fate(error) from None
         return Placed(venue_id, 0)
 
     async def cancel(self, instrument: str, venue_id: str) -> bool:
@@ -85,7 +84,7 @@ class CoinbaseAccount:
         try:
             return orders.is_cancelled((await self._cancel_rows([venue_id]))[venue_id])
         except VenueError as error:
-            raise _with_fate(error) from None
+            raise with_fate(error) from None
 
     async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
         """A hundred in a call. What fails stays in the book and out of the answer."""
@@ -207,7 +206,7 @@ class CoinbaseAccount:
         row = await self._calls.post(orders.CANCELS, "orders/batch_cancel", body, limit="cancel", urgent=True)
         rows = {one.order_id: one for one in row.results}
         if frozenset(rows) != frozenset(venue_ids):
-            raise codec.undecodable("orders/batch_cancel", "an answer about other orders")
+            raise undecodable("orders/batch_cancel", "an answer about other orders")
         return rows
 
     def _note_lots(self, order: Place) -> None:
@@ -223,7 +222,7 @@ def _at(page: str) -> Parameters:
 def _next_page(what: str, page: str, cursor: str) -> str:
     """Of an answer that says that there is more; one that leads nowhere, or in a circle, is none."""
     if cursor in ("", page):
-        raise codec.undecodable(what, "more pages, and no way to them")
+        raise undecodable(what, "more pages, and no way to them")
     return cursor
 
 
@@ -234,10 +233,3 @@ def _too_long(what: str) -> VenueError:
         code="history_too_long",
         remedy="start from a newer fill",
     )
-
-
-def _with_fate(error: VenueError) -> VenueError:
-    """For a call that changes something: what is not a clear no leaves the fate unknown."""
-    if type(error) is not VenueError:
-        return error
-    return UnknownFate(error.message, kind=error.kind, code=error.code, remedy="it is looked up, never sent again")

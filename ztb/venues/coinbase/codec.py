@@ -20,8 +20,8 @@ from msgspec import Struct
 from ztb.core.error import AmountError, VenueError
 from ztb.core.instrument import BUY, MONEY_SCALE_MAX, SELL, Instrument
 from ztb.core.money import Grid, decimal_from_text
-from ztb.venues import limits
 from ztb.venues.coinbase import rules
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.port import Balance
 
 T = TypeVar("T")
@@ -188,20 +188,6 @@ SUMMARY: Final = msgspec.json.Decoder(SummaryRow)
 PERMISSIONS: Final = msgspec.json.Decoder(PermissionsRow)
 _ERROR: Final = msgspec.json.Decoder(_ErrorRow)
 _GATEWAY_ERRORS: Final = msgspec.json.Decoder(_GatewayErrorsRow)
-
-
-def undecodable(what: str, reason: object) -> VenueError:
-    """An answer that is not what the venue documents; reading again may help, believing it may not."""
-    text = f"{what}: undecodable answer: {reason}"[: limits.REMARK_LENGTH_MAX]
-    return VenueError(text, kind="network", code="undecodable", retryable=True)
-
-
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
-    """The typed value of ``body``; VenueError ``undecodable`` for anything else, however it is broken."""
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise undecodable(what, error) from None
 
 
 def attempted(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T | None:

@@ -20,8 +20,9 @@ from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import BUY, SELL, Instrument
 from ztb.venues.coinbase import codec, rules
 from ztb.venues.coinbase.book import Book, Levels
-from ztb.venues.coinbase.codec import SIDE_OF, PriceBookRow, TradeRow, undecodable
+from ztb.venues.coinbase.codec import SIDE_OF, PriceBookRow, TradeRow
 from ztb.venues.coinbase.text_grid import TextGrid
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.stream_loop import StreamBroken
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ _ERROR: Final = msgspec.json.Decoder(_ErrorFrame)
 def frame_of(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
     """The typed frame; StreamBroken for the venue's error frame, VenueError ``undecodable`` for what is neither."""
     try:
-        return codec.decoded(decoder, body, what)
+        return decoded(decoder, body, what)
     except VenueError:
         told = codec.attempted(_ERROR, body, what)
         if told is None:

@@ -13,6 +13,7 @@ from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
 from ztb.venues.coinbase import codec, rules
 from ztb.venues.coinbase.frames import rest_depth, rest_trades
+from ztb.venues.decoding import undecodable
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.port import ServerTime
 from ztb.venues.transport import Transport
@@ -45,7 +46,7 @@ class CoinbasePublic:
         """One product; Rejected when the venue has none of that name, or takes no orders for it."""
         row = await self._call(codec.PRODUCT, f"market/products/{quote(symbol, safe='')}")
         if row.product_id != symbol:
-            raise codec.undecodable("market/products", f"asked for {symbol}, answered for {row.product_id[:40]!r}")
+            raise undecodable("market/products", f"asked for {symbol}, answered for {row.product_id[:40]!r}")
         instrument = self._instrument(row) if row.is_tradable else None
         if instrument is None:
             raise Rejected(f"the venue takes no orders for {symbol!r}", kind="exchange", code="not_tradable")
@@ -73,7 +74,7 @@ class CoinbasePublic:
         row = await self._call(codec.TIME, "time")
         text = row.epochMillis
         if not (text.isascii() and text.isdigit() and len(text) <= _MS_DIGITS_MAX):
-            raise codec.undecodable("time", f"not a time: {text[:40]!r}")
+            raise undecodable("time", f"not a time: {text[:40]!r}")
         return ServerTime(int(text) * _MS_NS, _MS_NS)
 
     async def names(self, symbol: str) -> frozenset[str]:

@@ -58,6 +58,8 @@ RATE_RULES: Final[dict[str, RateRule]] = {
     "all": RateRule(LimitClass.PRIVATE, calls=1_650, period_s=600.0, reserve=200, wait_s_max=1.0),
 }
 """By purpose; ``public`` is for the address of this host, the others for one key."""
+PUBLIC_RATE_RULES: Final = {"public": RATE_RULES["public"]}
+"""For whoever has no key."""
 
 CLOCK_AHEAD_S: Final = 10
 """Tokens begin so long ago: a host whose clock is ahead by less must not be refused for it."""

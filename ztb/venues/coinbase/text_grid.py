@@ -11,6 +11,7 @@ from typing import Final
 
 from ztb.core.money import AMOUNT_TEXT_LENGTH_MAX, Grid
 from ztb.venues.coinbase import codec
+from ztb.venues.decoding import undecodable
 
 _SHORT: Final = AMOUNT_TEXT_LENGTH_MAX
 _KNOWN_MAX: Final = 100_000
@@ -35,7 +36,7 @@ class TextGrid:
             steps = codec.steps(self._grid, text, what) if read is None or read[1] else read[0]
             _remember(self.known_exact, text, steps)
         if steps < at_least:
-            raise codec.undecodable(what, f"{text[:_SHORT]} is below {at_least} step")
+            raise undecodable(what, f"{text[:_SHORT]} is below {at_least} step")
         return steps
 
     def floor(self, text: str, what: str) -> int:

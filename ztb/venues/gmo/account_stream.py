@@ -21,6 +21,7 @@ from msgspec import Struct
 from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
+from ztb.venues.decoding import decoded
 from ztb.venues.endpoint import checked_url
 from ztb.venues.gmo import codec, rows, rules
 from ztb.venues.gmo.calls import SignedCalls
@@ -78,7 +79,7 @@ _FRAME: Final = msgspec.json.Decoder(ExecutionFrame | OrderFrame | PositionFrame
 
 def news_of(body: bytes, instruments: Mapping[str, Instrument]) -> list[AccountNews]:
     """The news of one frame; none for symbols that we do not trade. VenueError ``undecodable`` refuses it."""
-    frame = codec.decoded(_FRAME, body, _WHAT)
+    frame = decoded(_FRAME, body, _WHAT)
     if isinstance(frame, PositionFrame | SummaryFrame) or frame.symbol not in instruments:
         return []
     instrument = instruments[frame.symbol]

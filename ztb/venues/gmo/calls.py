@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from ztb.core.error import Rejected, Throttled, UnknownFate, VenueError
+from ztb.core.error import Rejected, Throttled, VenueError
 from ztb.venues.gmo import codec, rules
 from ztb.venues.gmo.rest import SPEAKING
 from ztb.venues.gmo.sign import signed_headers
 from ztb.venues.limiter import LimitClass, Limiter
+from ztb.venues.sending import with_fate
 from ztb.venues.transport import Transport
 from ztb.venues.venue_time import VenueTime
 
@@ -111,10 +112,3 @@ class SignedCalls:
                 else:
                     self._limiter.refused(limit)
                 raise
-
-
-def with_fate(error: VenueError) -> VenueError:
-    """For a call that changes something: what is not a clear no leaves the fate unknown."""
-    if type(error) is not VenueError:
-        return error
-    return UnknownFate(error.message, kind=error.kind, code=error.code, remedy="it is looked up, never sent again")

@@ -12,6 +12,7 @@ from ztb.core.error import Rejected, Throttled
 from ztb.core.event import Depth, Trade
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.gmo import codec, rows, rules
 from ztb.venues.gmo.frames import FrameReader
 from ztb.venues.limiter import LimitClass, Limiter
@@ -55,7 +56,7 @@ class GmoPublic:
         for row in await self._call(rows.TICKERS, "ticker", {"symbol": symbol}):
             if row.symbol == symbol:
                 return row
-        raise codec.undecodable("ticker", f"no row of {symbol[:40]}")
+        raise undecodable("ticker", f"no row of {symbol[:40]}")
 
     async def depth(self, instrument: Instrument) -> Depth:
         """The book, up to 500 levels a side."""
@@ -85,7 +86,7 @@ class GmoPublic:
         wait_s_max: float | None = None,
     ) -> T:
         _, data = await self._told(name, params or {}, wait_s_max)
-        return codec.decoded(decoder, data, name)
+        return decoded(decoder, data, name)
 
     async def _told(self, name: str, params: Mapping[str, str], wait_s_max: float | None) -> tuple[bytes, Raw]:
         """The whole body, and the ``data`` in it."""

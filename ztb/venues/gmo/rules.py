@@ -87,6 +87,8 @@ def rate_rules(*, calls_per_s: int = 20, public_calls_per_s: int = 10) -> dict[s
 
 
 RATE_RULES: Final = rate_rules()
+PUBLIC_RATE_RULES: Final = {PUBLIC: RATE_RULES[PUBLIC]}
+"""For whoever has no key."""
 
 ORDER_WAIT_S_MAX: Final = 0.0
 """An order that has to wait is an order at an old price: rather say so at once."""
