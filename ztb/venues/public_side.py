@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ztb.venues import limits
 from ztb.venues.clock import Clock
 from ztb.venues.limiter import Limiter, RateRule
 from ztb.venues.port import Addresses, HeadRoom, Terms
@@ -28,7 +29,9 @@ class CommonSide:
         self._addresses = addresses
         self._clock = clock
         self._jitter = jitter
-        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
+        # What the operator allows for an answer is for the answer alone: finding a connection comes on top.
+        exchange_s_max = terms.answer_s_max + 2 * limits.CONNECT_S_MAX
+        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max, exchange_s_max=exchange_s_max)
         self._limiter = Limiter(rate_rules, clock=clock, private_factor=terms.rate_factor)
 
     def head_room(self) -> tuple[HeadRoom, ...]:

@@ -73,7 +73,7 @@ class CoinbaseAccount:
         body = orders.order_body(order, instrument, wire)
         last_word = None if self._at_wire is None else partial(self._at_wire, order)
         try:
-            row = await self._calls.post(orders.PLACED, "orders", body, limit="order", once=True, last_word=last_word)
+            row = await self._calls.post(orders.PLACED, "orders", body, limit="order", last_word=last_word)
             venue_id = orders.venue_id_of(row, instrument=instrument, order=order, wire_id=wire)
         except VenueError as error:
             raise with_fate(error) from None
@@ -203,7 +203,9 @@ class CoinbaseAccount:
 
     async def _cancel_rows(self, venue_ids: Sequence[str]) -> dict[str, orders.CancelRow]:
         body = msgspec.json.encode({"order_ids": list(venue_ids)})
-        row = await self._calls.post(orders.CANCELS, "orders/batch_cancel", body, limit="cancel", urgent=True)
+        row = await self._calls.post(
+            orders.CANCELS, "orders/batch_cancel", body, limit="cancel", urgent=True, may_repeat=True
+        )
         rows = {one.order_id: one for one in row.results}
         if frozenset(rows) != frozenset(venue_ids):
             raise undecodable("orders/batch_cancel", "an answer about other orders")

@@ -72,15 +72,15 @@ class SignedCalls:
         *,
         limit: str,
         urgent: bool = False,
-        once: bool = False,
+        may_repeat: bool = False,
         last_word: Callable[[], None] | None = None,
     ) -> T:
         """The typed answer of a call that changes something; a plain ``VenueError`` leaves open whether it did.
 
-        Sent ``once``, or again where the venue refused its token and the time in that was wrong.
+        Sent once; ``may_repeat``: again where the venue refused its token and the time in that was wrong.
         """
         call = partial(self._post, decoder, path, body, limit=limit, urgent=urgent, last_word=last_word)
-        return await (call() if once else self._timely(call))
+        return await (self._timely(call) if may_repeat else call())
 
     async def _post(
         self,

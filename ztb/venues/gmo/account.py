@@ -83,7 +83,7 @@ class GmoAccount:
         lock = self._one_placement[order.instrument, order.side]
         async with turn(lock, f"another order of {order.instrument} on this side", wall_s_max=self._turn_s_max):
             data = await self._calls.change(
-                name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word, once=True
+                name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word
             )
         try:
             return Placed(codec.placed_id(decoded(rows.TEXT, data, name), name), 0)
@@ -97,7 +97,7 @@ class GmoAccount:
         its end is concluded from its absence there, or from ``look_up``; this answer alone proves none.
         """
         try:
-            await self._calls.change("cancelOrder", {"orderId": _number(venue_id)}, urgent=True)
+            await self._calls.change("cancelOrder", {"orderId": _number(venue_id)}, urgent=True, may_repeat=True)
         except Rejected as error:
             if error.code in rules.NOTHING_TO_CANCEL:
                 return False
@@ -110,7 +110,7 @@ class GmoAccount:
         for chunk in _chunks(venue_ids):
             with suppress(VenueError):
                 numbers = [_number(venue_id) for venue_id in chunk]
-                data = await self._calls.change("cancelOrders", {"orderIds": numbers}, urgent=True)
+                data = await self._calls.change("cancelOrders", {"orderIds": numbers}, urgent=True, may_repeat=True)
                 answer = decoded(rows.CANCELLED_MANY, data, "cancelOrders")
                 accepted.update(str(number) for number in answer.success if number in numbers)
         return frozenset(accepted)

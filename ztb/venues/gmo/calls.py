@@ -50,9 +50,9 @@ class SignedCalls:
         urgent: bool = False,
         wait_s_max: float | None = None,
         last_word: Callable[[], None] | None = None,
-        once: bool = False,
+        may_repeat: bool = False,
     ) -> Raw:
-        """The ``data`` of a call that changes something; sent ``once``, or again where the venue refused its time.
+        """The ``data`` of a call that changes something, sent once; ``may_repeat``: again where its time was refused.
 
         Rejected, Throttled and Unreachable: not done. Anything else that is no yes is UnknownFate.
         """
@@ -62,7 +62,7 @@ class SignedCalls:
             wait_s_max=wait_s_max, word=last_word,
         )  # fmt: skip
         try:
-            return await (call() if once else self._timely(call))
+            return await (self._timely(call) if may_repeat else call())
         except VenueError as error:
             raise with_fate(error) from None
 
