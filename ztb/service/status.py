@@ -128,7 +128,10 @@ def _clock_off(state: State) -> str:
 
 def _silence(desk: Desk, now_ns: int) -> str:
     age_s = (now_ns - max(desk.heard_ns, desk.last_ns)) // 1_000_000_000
-    return f"no market data of {desk.instrument.symbol} for {age_s} s: the stream is opened anew by itself"
+    return (
+        f"no market data of {desk.instrument.symbol} for {age_s} s: the stream is opened anew by itself, after five "
+        "failures every 10 minutes; a restart of the trader tries at once"
+    )
 
 
 def _reducing(state: State) -> str:
