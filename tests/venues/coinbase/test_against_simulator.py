@@ -179,12 +179,7 @@ class Trader:
         assert set(received) <= set(wire_ids)
         for client_id, outcome in self.outcome.items():
             there = purse.by_client_id.get(wire_id(client_id))
-            if outcome == "OrderNotPlaced" and there is not None:
-                # Its answer was lost and it ended at once, unfilled: no list of working orders and no fill tells of it.
-                assert there.end
-                assert there.filled_lots == 0
-            else:
-                assert (there is not None) is (outcome in ("OrderCancelled", "OrderExpired", "OrderRejected"))
+            assert (there is not None) is (outcome in ("OrderCancelled", "OrderExpired", "OrderRejected"))
 
 
 @asynccontextmanager
@@ -383,6 +378,21 @@ def test_order_whose_answer_is_lost_is_found_and_not_sent_again(mood: str, size:
             assert there is not None
             assert trader.lots(client_id) == sum(fill.lots for fill in there.fills)
             await trader.finish()
+            trader.agrees_with_the_exchange()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("mood", LOST)
+@pytest.mark.parametrize("time_in_force", [FOK, IOC])
+def test_order_whose_answer_is_lost_and_that_ended_unfilled_is_told_as_ended(mood: str, time_in_force: str) -> None:
+    async def run() -> None:
+        async with trading() as trader:
+            trader.world.moods.switch_on(Mood(mood, count=1, methods=frozenset({"create_order"})))
+            # Nobody sells below the best offer: it can neither fill nor rest.
+            client_id = await trader.place(price=BID, time_in_force=time_in_force)
+            assert trader.outcome == {client_id: "OrderCancelled"}
+            assert trader.venue_ids[client_id]
             trader.agrees_with_the_exchange()
 
     asyncio.run(run())
