@@ -69,7 +69,8 @@ def test_what_was_used_after_the_last_sample_counts(tmp_path: Path) -> None:
 
 
 def test_a_small_process_is_not_given_the_size_of_who_started_it(tmp_path: Path) -> None:
-    """The kernel's peak counts the moment between fork and exec, when the child was a copy of us."""
+    """The kernel's peak counts the moment between fork and exec, when the child was a copy of us, here a large one."""
+    ballast = b"x" * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     ours_mb = psutil.Process().memory_info().rss / 1e6
     one = Child(["sleep", "600"], output=tmp_path / "out", errors=tmp_path / "err", environ=dict(os.environ))
     deadline = time.monotonic() + WAIT_S
@@ -79,6 +80,7 @@ def test_a_small_process_is_not_given_the_size_of_who_started_it(tmp_path: Path)
     one.kill()
     assert one.usage.rss_mb_max is not None
     assert one.usage.rss_mb_max < min(20, ours_mb)
+    assert ballast
 
 
 def use(monotonic_s: float, cpu_s: float, rss: int = 1) -> ProcessUse:

@@ -78,6 +78,13 @@ class Exchange:
     def mood(self, **order: object) -> None:
         self._client.post("/_sim/mood", json=order).raise_for_status()
 
+    def wait_until_struck(self, name: str) -> None:
+        """Until the mood has struck a call, which is under way or lost from then on."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.status()["moods"][name]["struck"]:
+            assert time.monotonic() < deadline, f"nobody called while {name} was on"
+            time.sleep(0.01)
+
     def stop(self) -> None:
         self._client.close()
         self._process.kill()

@@ -64,6 +64,8 @@ from ztb.venues.tracker import OrderTracker, PollingPace
 from ztb.venues.transport import Transport
 
 BID, ASK = cents("68900.00"), cents("68901.00")
+PATIENCE_S, IMPATIENCE_S = 3.0, 0.5
+"""Of the wall, for an answer: long where each one comes, short where some never come."""
 UNHURRIED = {name: RateRule(rule.limit_class, 100_000, 1.0, reserve=1) for name, rule in rules.RATE_RULES.items()}
 ENDS = (OrderCancelled, OrderExpired, OrderRejected, OrderNotPlaced)
 
@@ -75,10 +77,10 @@ def pem(key: str = ALICE) -> str:
 class Trader:
     """What a service does with commands and answers, as plainly as possible, and its ledger."""
 
-    def __init__(self, world: World, clock: HostClock, limits: dict[str, RateRule]) -> None:
+    def __init__(self, world: World, clock: HostClock, limits: dict[str, RateRule], answer_s_max: float) -> None:
         self.world = world
         self.clock = clock
-        self.transport = Transport(world.url, read_s_max=0.5, exchange_s_max=2.0)
+        self.transport = Transport(world.url, read_s_max=answer_s_max, exchange_s_max=4 * answer_s_max)
         self.limiter = Limiter(limits, clock=clock)
         self.public = CoinbasePublic(self.transport, limiter=self.limiter, clock=clock)
         signer = Signer(ApiKeys(ALICE, pem()))
@@ -189,12 +191,13 @@ async def trading(
     scale: float = 50.0,
     limits: dict[str, RateRule] | None = None,
     venue_rules: CoinbaseRules | None = None,
+    answer_s_max: float = PATIENCE_S,
 ) -> AsyncIterator[Trader]:
     clock = HostClock(scale)
     rich = account(ALICE, usd="100000000", btc="1000")
     unlimited = CoinbaseRules(private_limits=False, public_per_second=0)
     async with running(events, clock=clock, accounts=[rich], rules=venue_rules or unlimited) as world:
-        trader = Trader(world, clock, limits or UNHURRIED)
+        trader = Trader(world, clock, limits or UNHURRIED, answer_s_max)
         try:
             yield trader
         finally:
@@ -369,7 +372,7 @@ LOST = ("accept_then_502", "accept_then_reset", "accept_then_hang", "html_instea
 @pytest.mark.parametrize(("size", "price"), [("0.001", BID - 10_000), ("0.5", ASK), ("2", ASK)])
 def test_order_whose_answer_is_lost_is_found_and_not_sent_again(mood: str, size: str, price: int) -> None:
     async def run() -> None:
-        async with trading() as trader:
+        async with trading(answer_s_max=IMPATIENCE_S) as trader:
             trader.world.moods.switch_on(Mood(mood, count=1, methods=frozenset({"create_order"})))
             client_id = await trader.place(lots=sats(size), price=price)
             await trader.settle()
@@ -413,7 +416,7 @@ def test_order_that_never_arrived_is_called_never_placed() -> None:
 @pytest.mark.parametrize("mood", LOST)
 def test_cancel_whose_answer_is_lost_is_found_out(mood: str) -> None:
     async def run() -> None:
-        async with trading() as trader:
+        async with trading(answer_s_max=IMPATIENCE_S) as trader:
             client_id = await trader.place()
             trader.world.moods.switch_on(Mood(mood, count=1, methods=frozenset({"batch_cancel"})))
             with pytest.raises(UnknownFate):
@@ -533,7 +536,10 @@ def test_hostile_days(has_stream: bool) -> None:
     """Moods at once; nothing is sent twice, nothing stays unknown, and the two books agree."""
 
     async def run() -> None:
-        async with trading(moving_market(1_200, seed=11), scale=200.0) as trader, following(trader, has_stream):
+        async with (
+            trading(moving_market(1_200, seed=11), scale=200.0, answer_s_max=IMPATIENCE_S) as trader,
+            following(trader, has_stream),
+        ):
             moving = frozenset({"create_order", "batch_cancel"})
             for name in ("accept_then_502", "accept_then_reset"):
                 trader.world.moods.switch_on(Mood(name, probability=0.08, methods=moving))
