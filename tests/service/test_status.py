@@ -136,8 +136,8 @@ def test_a_market_that_fell_silent_is_not_told_as_trading() -> None:
     bench.clock.advance(16)
     bench.handle(Timer(0))
     assert said(bench) == (
-        "no market data of btc_jpy for 45 s: the stream is opened anew by itself, after five failures every 10 minutes; "
-        "a restart of the trader tries at once"
+        "no market data of btc_jpy for 45 s: the stream is opened anew by itself, after five failures every "
+        "10 minutes; a restart of the trader tries at once"
     )
     bench.trade(1_000)
     bench.handle(Timer(0))

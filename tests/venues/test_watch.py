@@ -307,7 +307,10 @@ def test_where_to_read_from() -> None:
     for entry in list(watch.live.values()):
         watch.end(entry, 0)
     assert watch.read_from("300", 0) == "100"
-    assert watch.read_from("300", (limits.ENDED_RECHECK_S + 1) * SECOND) == "300"
+    later_ns = (limits.ENDED_RECHECK_S + 1) * SECOND
+    assert watch.read_from("300", later_ns) == "100", "until they have settled, however long that takes"
+    assert len(watch.settling.over(0, later_ns)) == 2
+    assert watch.read_from("300", later_ns) == "300"
 
 
 def test_memory_is_bounded() -> None:
@@ -385,6 +388,7 @@ def test_an_ended_order_of_which_the_venue_tells_more_is_read_again_until_it_fit
     watch.note("ztb-a", is_cancelled=True)
     assert names(looks.look([], [])) == ["OrderCancelled"]
     later_ns = (limits.ENDED_RECHECK_S + 100) * SECOND
+    watch.settling.over(0, later_ns)
     assert watch.read_from("300", later_ns) == "300"
     watch.see_report(OrderReport("7", "", "btc_jpy", BUY, 100, 10, 4, OrderStatus.CANCELLED, 0), 0)
     assert watch.read_from("300", later_ns) == "100"

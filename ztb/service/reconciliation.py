@@ -105,7 +105,8 @@ class Reconciliation:
         return clean
 
     async def _compare(self) -> tuple[bool, str]:
-        if self._compared is None:
+        compared = self._compared
+        if compared is None:
             return True, NO_ACCOUNT
         text = ""
         for look in range(LOOKS_MAX):
@@ -114,9 +115,10 @@ class Reconciliation:
             # What the tracker has told must be in the state before the state is compared.
             await self._inbox.until_empty()
             try:
-                clean, text = await self._look(self._compared)
+                clean, text = await self._look(compared)
             except VenueError as error:
-                if not error.retryable:
+                # Whether a key that worked before is really wrong is for the tracker to find out: it asks on.
+                if not (error.retryable or (error.kind == "auth" and compared.tracker.looks)):
                     raise
                 text = f"the venue could not be read: {error.message}"
                 continue

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from ztb.core.command import Cancel, LookUp, Notify, Place
-from ztb.core.error import InvariantBroken, StoreCorrupt, ZtbError
+from ztb.core.error import ConfigError, InvariantBroken, StoreCorrupt, ZtbError
 from ztb.core.event import (
     CancelFailed,
     Kill,
@@ -65,7 +65,10 @@ def recover(state: State, checkpoint: dict[str, Any] | None, records: Iterable[R
     """
     try:
         if checkpoint is not None:
+            _check_instruments(state, checkpoint)
             state.restore(checkpoint)
+    except ConfigError:
+        raise
     except (ZtbError, LookupError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"the checkpoint cannot be restored: {error!r:.300}", remedy=_REMEDY) from error
     folded = 0
@@ -78,6 +81,16 @@ def recover(state: State, checkpoint: dict[str, Any] | None, records: Iterable[R
                 raise StoreCorrupt(text, remedy=_REMEDY) from error
             folded += 1
     return folded
+
+
+def _check_instruments(state: State, checkpoint: dict[str, Any]) -> None:
+    """A directory belongs to its instruments: with another one in the profile it is the profile that is wrong."""
+    held = sorted(set(checkpoint.get("markets", ())) - set(state.desks))
+    if held:
+        raise ConfigError(
+            f"this state directory holds the books of {', '.join(held)}, the profile trades {', '.join(state.desks)}",
+            remedy="name the instrument again, or another --state-dir",
+        )
 
 
 def fold(state: State, item: object, ts_ns: int) -> None:

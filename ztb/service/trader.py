@@ -26,6 +26,7 @@ from ztb.service.loop import EngineLoop
 from ztb.service.metered import MeteredAccount
 from ztb.service.opened import CURSOR, OpenedStore, Recovered, SessionTape
 from ztb.service.outbox import Outbox
+from ztb.service.rights import check_rights
 from ztb.service.session_record import SESSION, SessionRecord, encode_session
 from ztb.service.setting import Setting
 from ztb.service.supervision import Supervisor
@@ -136,6 +137,7 @@ class Composer:
             self._link.account(keys, instrument, directory=setting.options.state_dir, at_wire=at_the_wire),
             setting.meter,
         )
+        check_rights(await self._patiently(account.rights), is_play=setting.profile.kind in ("demo", "paper"))
         cursor = recovered.cursor if recovered.cursor is not None else await self._first_cursor(account, instrument)
         tracker = OrderTracker(
             account,

@@ -201,9 +201,7 @@ class OrderTracker:
             try:
                 await self._look(must_read_fills=False)
             except VenueError as error:
-                self.failures_in_row += 1
-                if not error.retryable:
-                    raise
+                self._bear(error)
             for event in self.told():
                 yield event
             await self._pause()
@@ -254,8 +252,14 @@ class OrderTracker:
         try:
             await self._look(must_read_fills=True)
         except VenueError as error:
-            if not error.retryable:
-                raise
+            self._bear(error)
+
+    def _bear(self, error: VenueError) -> None:
+        """Count a failure that may pass; raise another one. A key that worked before is called wrong a few times."""
+        self.failures_in_row += 1
+        is_known_key = error.kind == "auth" and self.looks > 0 and self.failures_in_row < limits.AUTH_REFUSALS_MAX
+        if not (error.retryable or is_known_key):
+            raise error
 
     async def reconcile(self, ours: Mapping[str, int]) -> ReconcileReport:
         """Compare what we hold to be working (remaining lots by client id) with the venue; changes nothing there.
@@ -311,7 +315,7 @@ class OrderTracker:
         self._untold += self._watch.see_open(orders, self._clock.now_ns())
         open_now = {order.venue_id: order.remaining_lots for order in orders}
         began_ns = self._clock.monotonic_ns()
-        if open_now != self._open_before or self._has_unsettled() or self._watch.can_settle(began_ns):
+        if open_now != self._open_before or self._has_unsettled() or self._watch.settling.is_due(began_ns):
             self._is_history_due = True
         self._open_before = open_now
         is_due = self._is_history_due or self._is_history_old()
@@ -324,7 +328,7 @@ class OrderTracker:
             # Without the fills nothing is concluded; they are read as soon as the rate allows.
             return False
         self._untold += self._watch.conclude(self._clock.now_ns(), self._clock.monotonic_ns())
-        self._untold += self._watch.settle(self._clock.now_ns(), began_ns)
+        self._untold += self._watch.settling.over(self._clock.now_ns(), began_ns)
         return True
 
     async def _read_fills(self, *, urgent: bool) -> None:
@@ -382,7 +386,7 @@ class OrderTracker:
         if self.failures_in_row:
             seconds = min(seconds * (1 << min(self.failures_in_row, 10)), self._pace.failure_s_max)
         elif is_calm and (self.is_idle or (self.is_stream_live and not self._has_unsettled())):
-            is_quiet = self.is_idle and not self._watch.is_settling
+            is_quiet = self.is_idle and not self._watch.settling
             seconds = self._pace.slow_s if is_quiet else min(self._pace.stream_s, self._pace.slow_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds / self._clock.scale):

@@ -20,7 +20,6 @@ from ztb.core.event import (
     OrderFilled,
     OrderNotPlaced,
     OrderRejected,
-    OrderSettled,
 )
 from ztb.core.instrument import Instrument
 from ztb.venues import limits
@@ -52,6 +51,7 @@ class Watch:
         self._patience = patience or Patience()
         self._has_status = has_status
         self._roster = Roster()
+        self.settling = self._roster.settling
         self._unclaimed = Unclaimed(self._roster, shows_tags=shows_tags)
         self.look = 0
         self.stray_fills: dict[str, VenueFill] = {}
@@ -353,26 +353,6 @@ class Watch:
         """
         self._roster.end(entry, monotonic_ns, may_fill=may_fill)
 
-    @property
-    def is_settling(self) -> bool:
-        """Some order ended without all its lots, and the fills were not read again since."""
-        return bool(self._roster.settling)
-
-    def can_settle(self, monotonic_ns: int) -> bool:
-        """Fills that are read from now on would settle an order that ended without all its lots."""
-        settled_ns = int(limits.SETTLED_S * _NS)
-        return any(monotonic_ns - entry.ended_ns >= settled_ns for entry in self._roster.settling.values())
-
-    def settle(self, ts_ns: int, read_ns: int) -> list[OrderEvent]:
-        """After the fills were read, beginning at ``read_ns``: of what ended well before, everything was told."""
-        settled_ns = read_ns - int(limits.SETTLED_S * _NS)
-        events: list[OrderEvent] = []
-        for entry in list(self._roster.settling.values()):
-            if entry.filled_lots >= entry.lots or entry.ended_ns <= settled_ns:
-                del self._roster.settling[entry.client_id]
-                events.append(OrderSettled(ts_ns, entry.client_id))
-        return events
-
     def read_from(self, newest: str, monotonic_ns: int) -> str:
         """The cursor to read fills after, so that one which the venue shows late cannot be missed.
 
@@ -382,7 +362,7 @@ class Watch:
         self._owing = {client_id: entry for client_id, entry in self._owing.items() if entry.is_short_of_fills}
         for entry in self._owing.values():
             return entry.since_cursor
-        recent_ns = monotonic_ns - limits.ENDED_RECHECK_S * _NS
+        recent_ns = self.settling.since_ns(monotonic_ns - limits.ENDED_RECHECK_S * _NS)
         oldest: Watched | None = None
         for entry in self._roster.newest_ended():
             if entry.ended_ns < recent_ns:
