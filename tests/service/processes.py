@@ -35,9 +35,10 @@ class Exchange:
         time_scale: float = 20.0,
         tape: str = "demo-btc_jpy.tape",
         venue: str = "zaif",
+        balances: dict[str, str] = BALANCES,
     ) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.account: ExchangeAccount = make_account(directory, balances=BALANCES, venue=venue)
+        self.account: ExchangeAccount = make_account(directory, balances=balances, venue=venue)
         self.time_scale = time_scale
         self.epoch_ns = time.time_ns()
         self._log = (directory / "simulator.log").open("ab")
