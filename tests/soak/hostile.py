@@ -144,8 +144,9 @@ def _trader(protocol: Protocol, exchange: Exchange, directory: Path, seed: int) 
         sizing__order_size=ORDER_SIZE, limits__order_size_max=ORDER_SIZE,
         limits__position_max=f"0.{POSITION_LOTS_MAX:04d}", limits__orders_per_minute_max=600,
         limits__open_orders_max=20, limits__order_ttl_seconds=3, limits__daily_loss_max=90000000,
-        limits__drawdown_max_pct=90, sizing__capital=100000000, limits__position_notional_max=900000, service__reconcile_seconds=20,
-        service__absence_seconds=15,        venue__answer_ms_max=100, venue__rate_factor=10,
+        limits__drawdown_max_pct=90, limits__position_notional_max=900000, sizing__capital=100000000,
+        service__reconcile_seconds=20,
+        service__absence_seconds=15, venue__answer_ms_max=100, venue__rate_factor=10,
         limits__stale_after_seconds=60,
     )  # fmt: skip
     words += setting(policy__parameters__seed=seed % 1000)
