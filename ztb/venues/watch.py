@@ -25,7 +25,7 @@ from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.port import OpenOrder, OrderReport, OrderStatus, VenueFill
 from ztb.venues.roster import Roster
-from ztb.venues.self_trade import OTHER_ORDER_LOOKS_MAX, other_order
+from ztb.venues.self_trade import OTHER_ORDER_LOOKS_MAX, other_orders
 from ztb.venues.unclaimed import Unclaimed
 from ztb.venues.verdict import Patience, Verdict, counts, verdict
 from ztb.venues.watched import OrderLike, Watched, sent_ns_of
@@ -337,12 +337,12 @@ class Watch:
             tagged = self.find(fill.tag)
             assert tagged is not None, "the fill was taken in for this order"
             looks = self.look - seen_at_look
-            other = other_order(fill, tagged, self.live.values(), self._roster.ended, looks=looks)
-            if other is not None or looks >= OTHER_ORDER_LOOKS_MAX:
+            others = other_orders(fill, tagged, self.live.values(), self._roster.ended, looks=looks)
+            if others or looks >= OTHER_ORDER_LOOKS_MAX:
                 del self._self_trades[fill.trade_id]
-            if other is not None:
+            for other, lots in others:
                 # The row's fee is that of both sides, and was told with the tagged one.
-                half = replace(fill, side=other.side, fee=Decimal(0), maker=True)
+                half = replace(fill, side=other.side, lots=lots, fee=Decimal(0), maker=True)
                 events.append(self._see_one_fill(other, half, ts_ns))
         return events
 
