@@ -19,6 +19,7 @@ from tests.cli.command import Outcome, clean_environ, ztb
 from tests.cli.odd_server import HTML, closed_port, http, odd_server
 from tests.cli.test_simulator import command, started, write_tape
 from tests.simulator.world import ALICE, QUIET, SECRETS
+from tests.venues.coinbase.samples import rest_answer
 from ztb.store.tape import DEMO_TAPE
 from ztb.venues.registry import VENUE_NAMES
 
@@ -209,6 +210,17 @@ def test_instruments_of_a_venue_that_gives_none(answer: bytes | None) -> None:
     assert outcome.stdout == ""
     assert "ztb: error: " in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_an_instrument_that_cannot_be_read_is_told_and_hides_no_other() -> None:
+    products = [rest_answer("public_product"), rest_answer("public_product") | {"product_id": "X", "base_increment": 1}]
+    body = json.dumps({"products": products, "num_products": 2}).encode()
+    with odd_server(http(body, kind="application/json")) as url:
+        outcome = ztb("venue", "instruments", "--venue", "coinbase", "--url", url, "--json")
+    envelope = json.loads(outcome.stdout)
+    assert (outcome.exit_code, envelope["success"]) == (0, True)
+    assert [row["symbol"] for row in envelope["data"]["instruments"]] == ["BTC-USD"]
+    assert envelope["warnings"] == ["1 of the venue's instruments could not be read and are left out"]
 
 
 def test_instruments_of_a_closed_port_say_what_to_do() -> None:

@@ -17,7 +17,7 @@ from ztb.cli.venue_probe import DEGRADED, DOWN, HEALTHY, NS_PER_MS, Findings, Pr
 from ztb.core.error import VenueError
 from ztb.core.instrument import Instrument
 from ztb.host.clock import HostClock
-from ztb.venues.port import HeadRoom, Venue
+from ztb.venues.port import HeadRoom, PartlyRead, Venue
 from ztb.venues.registry import VENUE_NAMES, addresses_at, addresses_of, open_venue
 
 T = TypeVar("T")
@@ -109,18 +109,20 @@ def run_instruments(args: argparse.Namespace) -> Result:
     """Every instrument of the venue; VenueError (69) when it does not answer."""
     with progress(f"instruments of {args.venue}"):
 
-        async def ask(venue: Venue, clock: HostClock) -> dict[str, Instrument]:
+        async def ask(venue: Venue, clock: HostClock) -> tuple[dict[str, Instrument], int]:
             try:
-                return await answered(venue.market.instruments(), args.timeout)
+                told = await answered(venue.market.instruments(), args.timeout)
+                return told, venue.market.unread if isinstance(venue.market, PartlyRead) else 0
             except VenueError as error:
                 error.remedy = error.remedy or _other_place(args)
                 raise
 
-        listed = _with_venue(args, ask)
+        listed, unread = _with_venue(args, ask)
     rows = [_row(listed[symbol]) for symbol in sorted(listed)]
     data = {"venue": args.venue, "instruments": rows}
     text = f"{_columns([list(_HEADINGS), *map(_cells, rows)])}\n\n{LEGEND}" if rows else f"{args.venue} lists nothing"
-    return Result(data, text, exit_code=0 if rows else 1)
+    warnings = (f"{unread} of the venue's instruments could not be read and are left out",) if unread else ()
+    return Result(data, text, exit_code=0 if rows else 1, warnings=warnings)
 
 
 _HEADINGS: Final = ("symbol", "pair", "kind", "tick", "lot", "min", "max", "value", "fees %")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ztb.core.command import Place
 from ztb.core.event import Depth, Feed, Quote, Trade
@@ -262,6 +262,16 @@ class Market(Protocol):
 
     async def server_time(self) -> ServerTime:
         """The venue's clock, as exactly as it tells without a key."""
+        ...
+
+
+@runtime_checkable
+class PartlyRead(Protocol):
+    """A market whose list of instruments may hold some that cannot be read."""
+
+    @property
+    def unread(self) -> int:
+        """So many were left out of the list that was told last."""
         ...
 
 

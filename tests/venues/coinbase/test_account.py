@@ -610,16 +610,12 @@ def test_balances_are_read_page_by_page() -> None:
     asyncio.run(run())
 
 
-def test_rights_fees_and_positions() -> None:
+def test_rights_and_positions() -> None:
     async def run() -> None:
-        async with desk(reply(rest_body("key_permissions")), reply(rest_body("transaction_summary"))) as made:
+        async with desk(reply(rest_body("key_permissions"))) as made:
             assert await made.account.rights() == Rights(read=True, trade=True, withdraw=False)
-            assert await made.account.fee_rates_ppm() == (6_000, 12_000)
             assert await made.account.positions("BTC-USD") == []
-            assert [request.target for request in made.server.requests] == [
-                f"{API}/key_permissions",
-                f"{API}/transaction_summary",
-            ]
+            assert [request.target for request in made.server.requests] == [f"{API}/key_permissions"]
 
     asyncio.run(run())
 
@@ -631,7 +627,6 @@ READS: dict[str, Callable[[CoinbaseAccount], Awaitable[object]]] = {
     "newest_cursor": lambda account: account.newest_cursor("BTC-USD"),
     "balances": lambda account: account.balances(),
     "rights": lambda account: account.rights(),
-    "fee_rates_ppm": lambda account: account.fee_rates_ppm(),
 }
 
 

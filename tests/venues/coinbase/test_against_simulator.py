@@ -218,7 +218,6 @@ def test_directory_book_and_account_are_what_the_exchange_has() -> None:
             rights = await trader.account.rights()
             assert (rights.read, rights.trade, rights.withdraw) == (True, True, False)
             assert (await trader.account.balances())["btc"].total == 1000
-            assert await trader.account.fee_rates_ppm() == (6_000, 12_000)
             assert abs((await trader.public.server_time()).now_ns - trader.clock.now_ns()) < 120_000_000_000
 
     asyncio.run(run())

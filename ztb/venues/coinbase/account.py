@@ -177,10 +177,6 @@ class CoinbaseAccount:
         row = await self._calls.get(codec.PERMISSIONS, "key_permissions", [], urgent=True)
         return Rights(read=row.can_view, trade=row.can_trade, withdraw=row.can_transfer)
 
-    async def fee_rates_ppm(self) -> tuple[int, int]:
-        """What this account pays as maker and as taker; it depends on the volume of the last 30 days."""
-        return codec.fee_rates_of(await self._calls.get(codec.SUMMARY, "transaction_summary", []))
-
     async def _one_order(self, venue_id: str) -> list[orders.OrderRow]:
         path = f"orders/historical/{quote(venue_id, safe='')}"
         try:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ztb.core.error import AmountError, VenueError
 from ztb.core.instrument import BUY, MONEY_SCALE_MAX, SELL, Instrument
@@ -78,9 +78,11 @@ class ProductRow(Struct):
 
 
 class ProductsRow(Struct):
-    """Answer of ``market/products``."""
+    """A page of ``market/products``: each product as it came, so that one which cannot be read hides no other."""
 
-    products: list[ProductRow]
+    products: list[Raw]
+    num_products: int = 0
+    """Of all pages."""
 
 
 class LevelRow(Struct):
@@ -147,19 +149,6 @@ class WalletsRow(Struct):
     cursor: str = ""
 
 
-class FeeTierRow(Struct):
-    """What the account pays; fractions as texts."""
-
-    maker_fee_rate: str
-    taker_fee_rate: str
-
-
-class SummaryRow(Struct):
-    """Answer of ``transaction_summary``."""
-
-    fee_tier: FeeTierRow
-
-
 class PermissionsRow(Struct):
     """Answer of ``key_permissions``."""
 
@@ -189,7 +178,6 @@ PRODUCT: Final = msgspec.json.Decoder(ProductRow)
 BOOK: Final = msgspec.json.Decoder(BookRow)
 TICKER: Final = msgspec.json.Decoder(TickerRow)
 WALLETS: Final = msgspec.json.Decoder(WalletsRow)
-SUMMARY: Final = msgspec.json.Decoder(SummaryRow)
 PERMISSIONS: Final = msgspec.json.Decoder(PermissionsRow)
 _ERROR: Final = msgspec.json.Decoder(_ErrorRow)
 _GATEWAY_ERRORS: Final = msgspec.json.Decoder(_GatewayErrorsRow)
@@ -306,17 +294,6 @@ def balances_of(rows: Iterable[WalletRow]) -> dict[str, Balance]:
         other = balances.get(name, Balance(name, Decimal(0), Decimal(0)))
         balances[name] = Balance(name, other.available + available, other.total + total)
     return balances
-
-
-def fee_rates_of(row: SummaryRow) -> tuple[int, int]:
-    """Maker and taker fee in parts per million, rounded against us."""
-    what = "transaction_summary"
-    per_million = Grid(Decimal("0.000001"))
-    maker = rounded(per_million, row.fee_tier.maker_fee_rate, what, "ceiling")
-    taker = rounded(per_million, row.fee_tier.taker_fee_rate, what, "ceiling")
-    if maker > 1_000_000 or taker > 1_000_000:
-        raise undecodable(what, "a fee of more than everything")
-    return maker, taker
 
 
 def time_ns(text: str, what: str) -> int:

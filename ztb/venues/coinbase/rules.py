@@ -45,7 +45,7 @@ CAPABILITIES: Final = Capabilities(
 
 MAKER_FEE_PPM: Final = 6_000
 TAKER_FEE_PPM: Final = 12_000
-"""The lowest tier, which is the dearest: until the account says what it pays, it is taken to pay this."""
+"""The lowest tier, which is the dearest: every account is taken to pay this until a fill says what it paid."""
 
 RATE_RULES: Final[dict[str, RateRule]] = {
     "public": RateRule(LimitClass.PUBLIC, calls=9, period_s=1.0, wait_s_max=5.0),
