@@ -260,14 +260,17 @@ class TradeReader:
         """``names`` are what the product may be called."""
         symbol, ticks, lots = self._symbol, self._ticks, self._lots
         trades = []
+        time, venue_ns = "", 0
         for row in rows:
             if row.product_id not in names:
                 raise undecodable(what, f"a trade of {row.product_id[:40]!r}")
             trade_id = row.trade_id
             if not (trade_id.isdigit() and trade_id.isascii() and len(trade_id) <= _ID_DIGITS_MAX):
                 raise undecodable(what, f"a trade id that is no number: {trade_id[:40]!r}")
-            side, venue_ns = SIDE_OF[row.side], codec.time_ns(row.time, what)
-            trade = Trade(ts_ns, symbol, ticks[row.price], lots[row.size] or 1, side, venue_ns, trade_id)
+            if row.time != time or not time:
+                # One taker's trades have one time, and come together.
+                time, venue_ns = row.time, codec.time_ns(row.time, what)
+            trade = Trade(ts_ns, symbol, ticks[row.price], lots[row.size] or 1, SIDE_OF[row.side], venue_ns, trade_id)
             trades.append((int(trade_id), trade))
         return trades
 

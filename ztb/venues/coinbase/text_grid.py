@@ -24,7 +24,7 @@ class StepsOf(dict[str, int]):
     ``undecodable``, however often it is asked for.
     """
 
-    __slots__ = ("_at_least", "_cut", "_divisors", "_factor", "_grid", "_what")
+    __slots__ = ("_at_least", "_cut", "_decimals", "_divisors", "_factor", "_grid", "_what")
 
     def __init__(self, grid: Grid, what: str, *, at_least: int = 0, cut: bool = False) -> None:
         super().__init__()
@@ -34,14 +34,21 @@ class StepsOf(dict[str, int]):
         self._cut = cut
         numerator, self._factor = grid.step.as_integer_ratio()
         self._divisors: tuple[int, ...] = tuple(numerator * 10**decimals for decimals in range(_SHORT))
+        self._decimals = self._divisors.index(self._factor) if self._factor in self._divisors else -1
+        """A text with so many is a number of steps when its dot is left out; -1 where there is none such."""
 
     def __missing__(self, text: str) -> int:
-        whole, dot, part = text.partition(".")
+        whole, _, part = text.partition(".")
         digits = whole + part
-        # Without the dot it is one number; what stands on either side of it must not be empty.
-        is_plain = digits.isdigit() and text.isascii() and whole and (part or not dot) and len(text) <= _SHORT
-        steps, rest = divmod(int(digits) * self._factor, self._divisors[len(part)]) if is_plain else (0, 1)
-        if not is_plain or (rest and not self._cut):
+        # With nothing before or after its dot it is not plain, and goes the long way.
+        if digits.isdigit() and text.isascii() and whole and text[-1] != "." and len(text) <= _SHORT:
+            if len(part) == self._decimals:
+                steps = int(digits)
+            else:
+                steps, rest = divmod(int(digits) * self._factor, self._divisors[len(part)])
+                if rest and not self._cut:
+                    steps = self._the_long_way(text)
+        else:
             steps = self._the_long_way(text)
         if steps < self._at_least:
             raise undecodable(self._what, f"{text[:_SHORT]} is below {self._at_least} step")
