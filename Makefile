@@ -22,8 +22,9 @@ venv-dev:
 run: venv-run  ## the canary ladder on the demo profile: recorded market, built-in exchange, verdict, bundle
 	@$(BIN) -m ztb canary run --profile $(PROFILE)
 
+# Compiled files are kept whatever the shell says: the tests start some hundred processes, and many are waiting.
 test: venv-dev  ## every test, linters and house rules included (TESTS="tests/core -k money" for some)
-	@$(BIN) -m pytest -n 3 --dist worksteal $(TESTS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN) -m pytest -n 4 --dist worksteal $(TESTS)
 
 bench: venv-dev  ## measure, as ratios against bare Python in the same run
 	@$(BIN) -m tests.bench

@@ -195,7 +195,9 @@ def test_status_tells_what_the_trader_does(running: Trader) -> None:
     assert data["status"]["pid"] == running.process.pid
     # What people read is what the file says, of the same moment or of one half a second later.
     shown = dict(line.split(maxsplit=1) for line in outcome.stdout.splitlines()[1:])
-    assert set(shown) == {"trader", "venue", "reported", "btc_jpy", "equity", "profit", "orders", "journal", "build"}
+    assert set(shown) == {
+        "trader", "venue", "reported", "btc_jpy", "equity", "profit", "orders", "limits", "clock", "journal", "build",
+    }  # fmt: skip
     assert shown["build"].endswith(data["status"]["config"][:12])
 
 

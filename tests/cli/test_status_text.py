@@ -85,6 +85,7 @@ def test_all_of_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         "  equity       999947.5000, 0.0053 % below its peak",
         "  profit       realised -12.5000, unrealised 50.0000, fees 90.0000",
         "  orders       1 working, 2 of unknown fate; since the start 5 placed, 3 rejected, 4 fills",
+        "  unknown      looked up until their fate is known; nothing is opened there meanwhile",
         "  journal      record 77 in /state",
         "  build        0.1.0 (abc), configuration c0ffeec0ffee",
     ]
@@ -94,6 +95,8 @@ def test_all_of_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     ("change", "line"),
     [
         ({"time_scale": 20.0}, "  venue        simulator, time x 20"),
+        ({"venue": "gmo"}, "  venue        gmo (simulator)"),
+        ({"venue": "gmo", "mode": "paper", "time_scale": 20.0}, "  venue        gmo (paper), time x 20"),
         ({"armed": False}, "  trader       PID {pid}, running, ready, level normal, not armed"),
         ({"ready": False}, "  trader       PID {pid}, running, not ready, level normal, armed"),
         ({"drawdown_ppm": 1_000_000}, "  equity       999947.5000, 100.0000 % below its peak"),
@@ -110,7 +113,7 @@ def test_all_of_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         ({"rate_limits": ROOMS}, "  limits       tightest trade_history, 1 of 12 calls free"),
         (
             {"rate_limits": [*ROOMS, {**ROOMS[0], "breaker": "open"}]},
-            "  limits       tightest trade_history, 1 of 12 calls free; the circuit breaker is open",
+            "  breaker      open for trade: no answers; only cancels and look-ups leave, trial calls begin within 60 s",
         ),
         (
             {"instruments": {"btc_jpy": {**DESK, "dust": "0.0001"}}},
@@ -131,6 +134,22 @@ def test_what_is_different_is_told(
     assert code == 0
     assert line in lines
     assert line not in shown(capsys, tmp_path, document())[1]
+
+
+def test_safe_mode_tells_every_failed_start_and_no_numbers_that_nobody_knows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # 2026-11-21 06:02:23 UTC is 1,795,240,943 s after the epoch.
+    failed = [{"ts_ns": 1_795_240_943 * 10**9, "exit_code": 69, "text": "the venue answered no"}]
+    safe = document(
+        level="safe", phase="safe", ready=False, says="safe mode: look", failed_starts=failed, instruments={},
+        equity="unknown", orders={"working": 0, "unknown": 0}, session=None,
+    )  # fmt: skip
+    code, lines = shown(capsys, tmp_path, safe)
+    assert code == 0
+    assert lines[0] == "profile demo: safe mode: look"
+    assert "  failed start 2026-11-21 06:02:23 UTC, exit code 69: the venue answered no" in lines
+    assert not [line for line in lines if line.split()[0] in ("equity", "profit", "orders")]
 
 
 def test_two_instruments_are_told_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from tests.cli.command import Outcome, clean_environ, ztb
 from tests.cli.odd_server import HTML, closed_port, http, odd_server
 from tests.cli.test_simulator import command, started, write_tape
 from tests.simulator.world import ALICE, QUIET, SECRETS
+from tests.venues.coinbase.samples import rest_answer
 from ztb.store.tape import DEMO_TAPE
 from ztb.venues.registry import VENUE_NAMES
 
 SYMBOLS = {"zaif": ["btc_jpy"], "gmo": ["BTC", "BTC_JPY"], "coinbase": ["BTC-JPY"]}
 MANY = ("--samples", "3")
+COLUMNS = 80
+"""Of a terminal that nobody has made wider."""
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +183,11 @@ def test_no_usable_answer_is_down_and_says_why(name: str) -> None:
 def test_instruments(exchange: str) -> None:
     text = ztb("venue", "instruments", "--venue", "zaif", "--url", exchange)
     assert text.exit_code == 0
-    heading, row = text.stdout.splitlines()
-    assert heading.split() == [
-        *("symbol", "base", "quote", "kind", "tick", "lot", "min", "max", "min.", "value", "maker", "%", "taker", "%")
-    ]
+    heading, row, _, *legend = text.stdout.splitlines()
+    assert heading.split() == ["symbol", "pair", "kind", "tick", "lot", "min", "max", "value", "fees", "%"]
+    assert "value: smallest value of one order" in legend[1]
     # What the exchange of this test is built with; Zaif's published taker fee of this pair.
-    assert row.split() == ["btc_jpy", "btc", "jpy", "spot", "5", "0.0001", "0.0001", "100000", "0", "0", "0.1"]
+    assert row.split() == ["btc_jpy", "btc/jpy", "spot", "5", "0.0001", "0.0001", "100000", "0", "0/0.1"]
     outcome = ztb("venue", "instruments", "--venue", "zaif", "--url", exchange, "--json")
     envelope = json.loads(outcome.stdout)
     assert envelope["success"]
@@ -210,10 +212,31 @@ def test_instruments_of_a_venue_that_gives_none(answer: bytes | None) -> None:
     assert "Traceback" not in outcome.stderr
 
 
+def test_an_instrument_that_cannot_be_read_is_told_and_hides_no_other() -> None:
+    products = [rest_answer("public_product"), rest_answer("public_product") | {"product_id": "X", "base_increment": 1}]
+    body = json.dumps({"products": products, "num_products": 2}).encode()
+    with odd_server(http(body, kind="application/json")) as url:
+        outcome = ztb("venue", "instruments", "--venue", "coinbase", "--url", url, "--json")
+    envelope = json.loads(outcome.stdout)
+    assert (outcome.exit_code, envelope["success"]) == (0, True)
+    assert [row["symbol"] for row in envelope["data"]["instruments"]] == ["BTC-USD"]
+    assert envelope["warnings"] == ["1 of the venue's instruments could not be read and are left out"]
+
+
 def test_instruments_of_a_closed_port_say_what_to_do() -> None:
     outcome = ztb("venue", "instruments", "--venue", "zaif", "--url", closed_port())
     assert outcome.exit_code == 69
-    assert "remedy: check the network" in outcome.stderr
+    assert "remedy: nothing listens there: start the exchange (`ztb simulator`)" in outcome.stderr
+
+
+def test_another_venues_address_is_told_with_what_to_do(exchange: str) -> None:
+    remedy = f"does an exchange of --venue gmo listen at {exchange}?"
+    listed = ztb("venue", "instruments", "--venue", "gmo", "--url", exchange)
+    assert listed.exit_code == 69
+    assert remedy in listed.stderr
+    probed = ztb("venue", "probe", "--venue", "gmo", "--url", exchange)
+    assert probed.exit_code == 2
+    assert remedy in probed.stdout
 
 
 @pytest.mark.parametrize("name", VENUE_NAMES)
@@ -234,6 +257,10 @@ def test_every_venue_can_be_probed_and_listed(name: str, tmp_path: Path) -> None
         listed = json.loads(ztb("venue", "instruments", "--venue", name, "--url", url, "--json").stdout)
         rows = listed["data"]["instruments"]
         assert [row["symbol"] for row in rows] == SYMBOLS[name]
+        for verb in ("probe", "instruments"):
+            options = ("--samples", "1") if verb == "probe" else ()
+            text = ztb("venue", verb, "--venue", name, "--url", url, *options).stdout
+            assert max(map(len, text.splitlines())) <= COLUMNS
         # What the bundled tape says of its market.
         assert {(row["tick"], row["lot"]) for row in rows} == {("5", "0.0001")}
         assert {row["kind"] for row in rows} == ({"spot", "leverage"} if name == "gmo" else {"spot"})
@@ -246,7 +273,7 @@ def test_help_has_examples_and_exit_codes() -> None:
     shown = ztb("venue", "probe", "--help").stdout
     assert "0 healthy, 1 degraded (the reasons are named), 2 down" in shown
     assert "ztb venue probe --venue zaif --samples 100 --json" in shown
-    assert "ztb venue instruments --venue zaif --url" in ztb("venue", "instruments", "--help").stdout
+    assert "ztb venue instruments --venue coinbase --url" in ztb("venue", "instruments", "--help").stdout
 
 
 @pytest.mark.parametrize(

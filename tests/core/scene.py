@@ -19,6 +19,7 @@ from ztb.core.event import (
     OrderDurable,
     OrderFilled,
     OrderSent,
+    OrderSettled,
     Quote,
     Reconciled,
     Started,
@@ -165,6 +166,10 @@ class Desk:
     def cancelled(self, place: Place) -> list[Command]:
         """The venue confirms that the order is off its book."""
         return self.step(OrderCancelled(self.now_ns, place.client_id))
+
+    def settled(self, place: Place) -> list[Command]:
+        """The venue's fills were read once more: this is all."""
+        return self.step(OrderSettled(self.now_ns, place.client_id))
 
     def lots(self, instrument: Instrument = SPOT) -> int:
         """What is held."""

@@ -26,6 +26,7 @@ from ztb.core.event import (
     OrderRecovered,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
     Reconciled,
     Stop,
@@ -114,6 +115,7 @@ def test_more_filled_than_ordered_is_booked_and_stops_opening() -> None:
         OrderExpired(T0, "ztb-nobody"),
         OrderUnknown(T0, "ztb-nobody", "timeout"),
         OrderNotPlaced(T0, "ztb-nobody", "seen thrice"),
+        OrderSettled(T0, "ztb-nobody"),
         CancelFailed(T0, "ztb-nobody", "late"),
     ],
     ids=lambda event: type(event).__name__,
@@ -320,7 +322,21 @@ def test_finished_orders_are_forgotten_in_the_end_and_working_ones_never() -> No
 
 
 NEWS = st.sampled_from(
-    ["durable", "sent", "accepted", "a", "b", "c", "cancelled", "rejected", "expired", "unknown", "not_placed", "late"]
+    [
+        "durable",
+        "sent",
+        "accepted",
+        "a",
+        "b",
+        "c",
+        "cancelled",
+        "rejected",
+        "expired",
+        "unknown",
+        "not_placed",
+        "late",
+        "settled",
+    ]
 )
 
 
@@ -341,6 +357,7 @@ def test_whatever_the_venue_says_in_whatever_order_the_books_agree(story: list[s
             "expired": OrderExpired(T0, client_id),
             "unknown": OrderUnknown(T0, client_id, "?"),
             "not_placed": OrderNotPlaced(T0, client_id, "seen"),
+            "settled": OrderSettled(T0, client_id),
             "late": CancelFailed(T0, client_id, "late"),
         }
         desk.step(events.get(news) or OrderFilled(T0, client_id, news, lots[news], 1_000, 1))
@@ -360,6 +377,6 @@ def test_whatever_the_venue_says_in_whatever_order_the_books_agree(story: list[s
 def test_every_order_event_is_tried_above() -> None:
     tried = {
         OrderRecovered, OrderDurable, OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled,
-        OrderExpired, OrderUnknown, OrderNotPlaced, CancelFailed,
+        OrderExpired, OrderUnknown, OrderNotPlaced, OrderSettled, CancelFailed,
     }  # fmt: skip
     assert {event for event in EVENT_TYPES if event.__name__.startswith(("Order", "Cancel"))} == tried

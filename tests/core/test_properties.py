@@ -29,6 +29,7 @@ from ztb.core.event import (
     OrderNotPlaced,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
     Pause,
     Quote,
@@ -54,7 +55,7 @@ INSTRUMENTS = (SPOT, LEVERAGED)
 WEIGHTS = {
     "trade": 400, "fill": 250, "quote": 50, "ack": 100, "durable": 30, "sent": 30, "cancel": 60, "expire": 20,
     "reject": 20, "lose": 30, "absent": 60, "refuse_cancel": 10, "wait": 200, "timer": 20, "pause": 5, "kill": 3,
-    "resume": 20, "clean": 30, "unclean": 4, "restart": 5, "stop": 1,
+    "resume": 20, "clean": 30, "unclean": 4, "restart": 5, "stop": 1, "settle": 300, "late": 20,
 }  # fmt: skip
 """How often each thing happens, so that orders live long enough for something to go wrong."""
 
@@ -89,6 +90,8 @@ class World:
         self.observe = observe
         self.take_decisions: Callable[[], list[DecisionRow]] = self.desk.engine.take_decisions
         self.live: list[Working] = []
+        self.settling: list[Working] = []
+        """Ended without all their lots: the venue may still tell fills of them."""
         self.held = {instrument.symbol: 0 for instrument in INSTRUMENTS}
         self.lowest = dict(self.held)
         self.cash = 0
@@ -151,7 +154,7 @@ class World:
         assert place.client_id not in self.ids, "a client order id was used twice"
         self.ids.add(place.client_id)
         same_side = sum(
-            one.remaining for one in self.live
+            one.remaining for one in (*self.live, *self.settling)
             if one.place.instrument == place.instrument and one.place.side == place.side
         )  # fmt: skip
         worst = self.held[place.instrument] + place.side * (same_side + place.lots)
@@ -200,6 +203,8 @@ class World:
             self._trade(number % 2, price, side)
         elif name == "restart":
             self._restart()
+        elif name in ("settle", "late"):
+            self._after_the_end(name, number, price)
         elif self.live:
             self._order_news(name, self.live[number % len(self.live)], number + 1, price)
 
@@ -245,13 +250,25 @@ class World:
 
     def _end(self, order: Working, event: Event) -> None:
         self.live.remove(order)
+        if not isinstance(event, OrderRejected):
+            self.settling.append(order)
         self.step(event)
+
+    def _after_the_end(self, name: str, number: int, price: int) -> None:
+        if not self.settling:
+            return
+        order = self.settling[number % len(self.settling)]
+        if name == "late" and order.remaining:
+            self._fill(order, min(number + 1, order.remaining), price)
+        elif name == "settle":
+            self.settling.remove(order)
+            self.step(OrderSettled(self.desk.now_ns, order.place.client_id))
 
     def _fill(self, order: Working, lots: int, price: int) -> None:
         self.trades += 1
         place = order.place
         order.remaining -= lots
-        if order.remaining == 0:
+        if order.remaining == 0 and order in self.live:
             self.live.remove(order)
         self.held[place.instrument] += place.side * lots
         self.lowest[place.instrument] = min(self.lowest[place.instrument], self.held[place.instrument])
@@ -313,7 +330,7 @@ def random_world(seed: int, *, length: int) -> World:
 def test_the_rules_hold_in_long_random_worlds_and_those_are_lively() -> None:
     seen: Counter[str] = Counter()
     for seed in range(60):
-        world = random_world(seed, length=400)
+        world = random_world(seed, length=500)
         seen["orders"] += len(world.ids)
         seen["fills"] += world.trades
         seen["reducing"] += sum(place.reduce_only for place in places(world.desk.commands))

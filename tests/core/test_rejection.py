@@ -49,9 +49,40 @@ def test_an_order_that_is_taken_ends_the_row() -> None:
         assert desk.order(BUY), taken
 
 
+def test_what_never_left_is_wished_for_again_after_a_second() -> None:
+    desk = Desk()
+    for _ in range(3):
+        reject(desk, held_back=True)
+        assert desk.refused(BUY) == "rejected_before"
+        desk.wait(SECOND - 1)
+        assert desk.refused(BUY, price=1_234) == "rejected_before"
+        desk.wait(1)
+    assert desk.order(BUY)
+
+
 def test_what_never_left_was_refused_by_nobody() -> None:
     desk = Desk()
-    reject(desk, held_back=True)
+    for held_back in (True, False, True):
+        reject(desk, held_back=held_back)
+        desk.wait(SECOND)
+        if not held_back:
+            assert desk.refused(BUY) == "rejected_before"
+            desk.wait(4 * SECOND)
+    reject(desk)
+    desk.wait(9 * SECOND)
+    assert desk.refused(BUY) == "rejected_before", "the second in a row, however many were held back in between"
+    desk.wait(SECOND)
+    assert desk.order(BUY)
+
+
+def test_a_pause_of_the_venues_own_is_not_made_shorter_by_what_never_left() -> None:
+    desk = Desk()
+    first, second = desk.order(BUY), desk.order(BUY)
+    desk.step(OrderRejected(desk.now_ns, first.client_id, "no"))
+    desk.step(OrderRejected(desk.now_ns, second.client_id, "own_limit", held_back=True))
+    desk.wait(5 * SECOND - 1)
+    assert desk.refused(BUY) == "rejected_before"
+    desk.wait(1)
     assert desk.order(BUY)
 
 
@@ -95,12 +126,15 @@ def test_the_pause_outlives_a_restart() -> None:
     State(desk.config).restore(old)  # of a build that did not know them
 
 
-@given(st.lists(st.tuples(st.sampled_from([BUY, SELL]), st.booleans(), st.integers(0, 400)), max_size=60))
-def test_no_order_leaves_within_the_pause_of_its_kind(steps: list[tuple[int, bool, int]]) -> None:
-    """Each entry: a wish, whether the venue takes it, and the seconds before it."""
+FATES = ["taken", "refused", "held back"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([BUY, SELL]), st.sampled_from(FATES), st.integers(0, 400)), max_size=60))
+def test_no_order_leaves_within_the_pause_of_its_kind(steps: list[tuple[int, str, int]]) -> None:
+    """Each entry: a wish, what becomes of the order, and the seconds before it."""
     desk = Desk(instruments=(LEVERAGED,))
     rows: dict[int, tuple[int, int]] = {}
-    for side, is_taken, seconds in steps:
+    for side, fate, seconds in steps:
         desk.wait(seconds * SECOND)
         desk.engine.state.refused_in_row = 0  # many in a row are a breaker's business, and it has tests of its own
         in_row, until_ns = rows.get(side, (0, 0))
@@ -110,10 +144,13 @@ def test_no_order_leaves_within_the_pause_of_its_kind(steps: list[tuple[int, boo
             assert desk.outcome() == "rejected_before"
             continue
         assert len(placed) == 1
-        if is_taken:
+        if fate == "taken":
             desk.step(OrderAccepted(desk.now_ns, placed[0].client_id, "v"))
             desk.cancelled(placed[0])
             rows.pop(side, None)
+        elif fate == "held back":
+            desk.step(OrderRejected(desk.now_ns, placed[0].client_id, "own_limit", held_back=True))
+            rows[side] = (in_row, desk.now_ns + SECOND)
         else:
             desk.step(OrderRejected(desk.now_ns, placed[0].client_id, "no"))
             rows[side] = (in_row + 1, desk.now_ns + min(5 * 2**in_row, 300) * SECOND)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.core.scene import LEVERAGED, MINUTE, SECOND, SPOT, T0, Desk, Told, look_ups, notices, places
 from tests.core.test_properties import WORLDS, Operation, World
+from tests.examples import examples
 from ztb.core.error import InvariantBroken
 from ztb.core.event import Event, Feed, Kill, OrderUnknown, Reconciled, Resume, Started, Timer, Trade
 from ztb.core.instrument import BUY, SELL
@@ -41,7 +42,7 @@ def proven_anew(snapshot: dict[str, Any]) -> dict[str, Any]:
     return rest
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.too_slow])
 @given(WORLDS)
 def test_a_restored_state_is_the_same_state(operations: list[Operation]) -> None:
     world = World(order_lots=10)
@@ -67,7 +68,7 @@ def events_after(now_ns: int) -> list[Event]:
     return [*events, Timer(now_ns + MINUTE), Kill(now_ns + MINUTE, "op", "enough"), Timer(now_ns + 2 * MINUTE)]
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.too_slow])
 @given(WORLDS, st.integers(0, 5))
 def test_a_restarted_engine_answers_every_further_event_like_the_old_one(
     operations: list[Operation], wait_seconds: int

@@ -11,7 +11,6 @@ from tests.core.scene import LEVERAGED, SPOT, Desk, places
 from ztb.core.event import OrderAccepted, OrderFilled, OrderUnknown
 from ztb.core.guard import REASONS
 from ztb.core.instrument import BUY, SELL, Instrument
-from ztb.core.state import SETTLE_NS
 
 FX = replace(LEVERAGED, symbol="fx", nets=False)
 """As GMO's leverage: an order on the other side opens a second position."""
@@ -35,7 +34,7 @@ def test_against_the_position_an_order_closes_and_at_most_all_of_it() -> None:
         assert desk.refused(-side, instrument=FX) == "nothing_to_close"
         desk.fill(closing)
         assert desk.refused(-side, instrument=FX) == "other_side_works", "the rest may still fill"
-        desk.wait(SETTLE_NS)
+        desk.settled(first)
         opened = desk.order(-side, instrument=FX)
         assert (opened.lots, opened.reduce_only) == (10, False), "flat: now the other side may be opened"
 
@@ -125,7 +124,7 @@ def test_a_venue_that_does_not_net_never_holds_both_sides(wishes: list[tuple[int
             code = desk.outcome()
             assert code in REASONS
             state = desk.engine.state
-            closing = sum(order.unfilled_lots for order in state.at_stake(state.now_ns) if order.reduce_only)
+            closing = sum(order.unfilled_lots for order in state.at_stake() if order.reduce_only)
             assert code != "dust" or 0 < max(sides.values()) - closing < lots_min
         for place in placed:
             assert place.lots >= lots_min

@@ -129,8 +129,8 @@ def test_every_session_comes_out_again(story: Path) -> None:
 COMMAND_KINDS = ("place", "cancel", "look_up", "notify")
 EVENT_KINDS = {
     "started", "reconciled", "feed", "order_durable", "order_sent", "order_accepted", "order_filled", "order_rejected",
-    "order_cancelled", "order_unknown", "order_not_placed", "cancel_failed", "kill", "resume", "stop", "clock_measured",
-    "breaker_turned",
+    "order_cancelled", "order_unknown", "order_not_placed", "order_settled", "cancel_failed", "kill", "resume", "stop",
+    "clock_measured", "breaker_turned",
 }  # fmt: skip
 
 

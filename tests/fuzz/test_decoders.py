@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fuzz.guided import checked
 from tests.fuzz.targets import TARGETS, Target
 
@@ -61,7 +62,7 @@ def near_answers(draw: st.DrawFn, target: Target) -> bytes:
 def test_nearly_right(target: Target) -> None:
     with target.runner() as run:
 
-        @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
         @given(near_answers(target))
         def attack(data: bytes) -> None:
             checked(run, data)
@@ -74,7 +75,7 @@ def test_anything(target: Target) -> None:
     calls = sorted({seed.split(b"\n")[0] for seed in target.seeds() if b"\n" in seed}) or [b""]
     with target.runner() as run:
 
-        @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.sampled_from(calls), st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
         def attack(call: bytes, body: bytes) -> None:
             checked(run, call + b"\n" + body if call else body)

@@ -168,7 +168,7 @@ def test_a_key_like_no_other_gets_no_guess(tmp_path: Path) -> None:
         ('stop_policy = "cancel"', "stop_policy = 1", "mode.stop_policy", "cancel, flatten, leave"),
         ("simulator = true", 'simulator = "yes"', "venue.simulator", "true or false"),
         ("simulator = true", "simulator = 1", "venue.simulator", "true or false"),
-        ('instrument = "btc_jpy"', 'instrument = "BTC/JPY"', "venue.instrument", "text of the form"),
+        ('instrument = "btc_jpy"', 'instrument = "BTC/JPY"', "venue.instrument", "btc_jpy, BTC, BTC_JPY, BTC-USD"),
         ('kind = "paper"', 'kind = "test"', "kind", "demo, paper, canary, live"),
         ("fast = 10", "fast = 1.5", "policy.parameters.fast", "whole number, a text"),
         ("fast = 10", "fast = 2024-01-01", "policy.parameters.fast", "whole number, a text"),
@@ -372,3 +372,13 @@ def test_an_empty_section_says_nothing_and_an_empty_table_is_no_value(tmp_path: 
     for line, key in (("position_max = {}", "limits.position_max"), ("[policy.parameters.fast]", "policy.parameters")):
         bad = text.replace('position_max = "0.05"', line) if "=" in line else text + line
         assert key in refusal(tmp_path, bad).message
+
+
+def test_a_paper_account_that_is_given_keys_says_that_it_reads_none(tmp_path: Path) -> None:
+    write_profile(tmp_path, SMALL)
+    words = ("venue.paper=true", "venue.simulator=false", "credentials.key_file=/keys/zaif")
+    loaded = load(tmp_path, overrides=words)
+    why = "is not read: a paper account has no key and no private stream"
+    assert loaded.warnings == (f"option --set: credentials.key_file {why}",)
+    assert load(tmp_path, overrides=words[:2]).warnings == ()
+    assert load(tmp_path, overrides=words[2:]).warnings == ()

@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.host_room.profiles import SMALL, load
 from ztb.core.error import ConfigError, UsageError
 from ztb.host import schema
@@ -36,7 +37,7 @@ VALUES = st.one_of(
     st.integers().map(str),
     st.decimals().map(str),
 )
-SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 
 
 def ends_well(text: str, overrides: list[str], environ: dict[str, str]) -> None:

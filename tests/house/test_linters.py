@@ -46,6 +46,7 @@ def test_ruff_would_format_nothing() -> None:
     _run(sys.executable, "-m", "ruff", "format", "--check", ".")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(TIMEOUT_SECONDS)
 def test_mypy_strict_finds_nothing() -> None:
     _need("mypy")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from ztb.core.command import Place
 from ztb.core.event import OrderAccepted, OrderDurable, OrderFilled, OrderSent, Reconciled, Started, Trade
 from ztb.core.guard import Limits
@@ -69,7 +70,7 @@ def replayed(prices: list[int], slips: list[int]) -> tuple[ReplayReport, Engine]
 FAST = {"fast": 2, "slow": 4}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     prices=st.lists(st.integers(1_900_000, 1_900_040), min_size=1, max_size=120),
     slips=st.lists(st.integers(-3, 30), min_size=1, max_size=5),

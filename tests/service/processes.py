@@ -35,9 +35,10 @@ class Exchange:
         time_scale: float = 20.0,
         tape: str = "demo-btc_jpy.tape",
         venue: str = "zaif",
+        balances: dict[str, str] = BALANCES,
     ) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.account: ExchangeAccount = make_account(directory, balances=BALANCES, venue=venue)
+        self.account: ExchangeAccount = make_account(directory, balances=balances, venue=venue)
         self.time_scale = time_scale
         self.epoch_ns = time.time_ns()
         self._log = (directory / "simulator.log").open("ab")
@@ -77,6 +78,13 @@ class Exchange:
 
     def mood(self, **order: object) -> None:
         self._client.post("/_sim/mood", json=order).raise_for_status()
+
+    def wait_until_struck(self, name: str) -> None:
+        """Until the mood has struck a call, which is under way or lost from then on."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.status()["moods"][name]["struck"]:
+            assert time.monotonic() < deadline, f"nobody called while {name} was on"
+            time.sleep(0.01)
 
     def stop(self) -> None:
         self._client.close()

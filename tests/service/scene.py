@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -218,6 +218,9 @@ class PlayedAccount:
         return self.on_cancel_all(venue_ids)
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
+        return []
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
         return []
 
     async def positions(self, instrument: str) -> list[VenuePosition]:

@@ -12,6 +12,18 @@ from ztb.store.tape import TapeMeta, TapeWriter
 BTC_JPY = Instrument("btc_jpy", "btc", "jpy", Decimal(5), Decimal("0.0001"), 4, taker_fee_ppm=1_000)
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
+ONLY_BUYS = """
+from ztb.core.instrument import BUY
+from ztb.core.policy import Decision, Policy
+class Theirs(Policy):
+    name = "bull"
+    input_names = ("held",)
+    trades = 0
+    def on_trade(self, trade, held_lots):
+        self.trades += 1
+        return Decision(BUY, "more", (held_lots,)) if self.trades % 5 == 1 else None
+"""
+"""A policy to plug in as ``bull``: a wish to sell would take an order to buy out of its way."""
 SAW = (1_800_000, 1_799_990, 1_799_980, 1_799_990, 1_800_000, 1_800_010)
 
 

@@ -18,7 +18,7 @@ def test_nothing_is_opened_while_the_clock_is_off_and_again_when_it_is_right(tmp
             running.wait_for("clock_offset_exceeded")
             status = running.wait_for_status(lambda plain: bool(plain["level"] == "clock"))
             assert abs(status["clock"]["offset_ms"] - AHEAD_MS) <= status["clock"]["uncertainty_ms"] + 1
-            assert "off the venue's" in status["says"]
+            assert "behind the venue's: nothing is opened, closing and cancels go on" in status["says"]
             refused = running.wait_for_status(lambda plain: bool(plain["meter"]["signals"] >= 2))
             assert refused["meter"]["orders_placed"] == 0
             assert venue.calls() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.processes import BUSY, Exchange, Trader, exchange, setting, trader
-from tests.service.tapes import thin_market
+from tests.service.tapes import ONLY_BUYS, plug_in, thin_market
 from ztb.core.command import Notify
 from ztb.store.codec import decode
 from ztb.store.database import JOURNAL_NAME
@@ -75,8 +75,12 @@ def test_a_kill_latches_survives_a_restart_and_is_lifted_by_a_reason_only(
 
 def test_a_kill_takes_working_orders_back(tmp_path: Path) -> None:
     tape = thin_market(tmp_path / "thin.tape")
-    words = [*BUSY, *setting(limits__order_ttl_seconds=86400)]
-    with exchange(tmp_path / "exchange", tape=str(tape)) as venue, trader(venue, tmp_path / "t", *words) as running:
+    bull = plug_in(tmp_path / "plug", "bull", ONLY_BUYS)
+    words = setting(policy__name="bull", sizing__order_size="0.0010", limits__order_ttl_seconds=86400)
+    with (
+        exchange(tmp_path / "exchange", tape=str(tape)) as venue,
+        trader(venue, tmp_path / "t", *words, environ=bull) as running,
+    ):
         running.wait_for("order_accepted", 2)
         running.operator_file("kill", "now")
         running.wait_for("order_cancelled", running.events().count("order_accepted"))

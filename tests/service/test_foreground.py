@@ -34,13 +34,6 @@ def options(directory: Path, **more: str) -> RunOptions:
     return RunOptions(directory / "state", directory / "run", **more)  # type: ignore[arg-type]
 
 
-def test_a_stop_policy_that_this_version_does_not_know_is_refused(tmp_path: Path) -> None:
-    loaded = load_profile("demo", overrides=["mode.stop_policy=flatten"], environ={})
-    with pytest.raises(ConfigError, match="flatten"):
-        run(loaded, options(tmp_path), environ={})
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_policy_that_does_not_exist_touches_nothing(tmp_path: Path) -> None:
     loaded = load_profile("demo", overrides=["policy.name=martingale"], environ={})
     with pytest.raises(ConfigError, match="martingale"):

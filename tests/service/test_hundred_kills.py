@@ -66,6 +66,7 @@ class Audit:
             assert self.places[tag].ts_ns <= call["received_ns"], f"{tag} left before its intent"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_is_sent_twice(tmp_path: Path) -> None:
     print(f"ZTB_SEED={SEED} ZTB_KILLS={KILLS}")

@@ -413,6 +413,30 @@ def test_a_fill_that_came_before_the_answer_is_told_right_after_it(tmp_path: Pat
     played(tmp_path, act)
 
 
+def test_an_order_whose_answer_is_awaited_is_not_looked_up(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        answered = asyncio.Event()
+        place = scene.account.place
+
+        async def slow(order: Place) -> Placed:
+            await answered.wait()
+            return await place(order)
+
+        scene.account.place = slow  # type: ignore[method-assign]
+        scene.outbox.submit(scene.make())
+        scene.outbox.submit(LookUp(T0, "ztb-1", SYMBOL))
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+        assert scene.account.looks == 0, "it is no lost order as long as its answer may come"
+        answered.set()
+        assert any(isinstance(event, OrderAccepted) for event in await scene.settle())
+        scene.outbox.submit(LookUp(T0, "ztb-1", SYMBOL))
+        await scene.settle()
+        assert scene.account.looks > 0
+
+    played(tmp_path, act)
+
+
 def test_the_same_cancel_or_look_up_is_under_way_only_once(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.make()

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import clean_environ
 from tests.service.processes import exchange
 
@@ -16,12 +18,10 @@ POLICY = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 def test_orders_are_filled_here_and_nowhere_else(tmp_path: Path) -> None:
     with exchange(tmp_path / "exchange", time_scale=1.0) as venue:
-        words = [
-            "venue.rest_url=" + venue.url, "venue.stream_url=" + venue.url.replace("http", "ws") + "/stream", *POLICY,
-        ]  # fmt: skip
-        settings = [word for setting in words for word in ("--set", setting)]
+        settings = [word for setting in POLICY for word in ("--set", setting)] + ["--simulator-url", venue.url]
         directories = ["--state-dir", str(tmp_path / "state"), "--runtime-dir", str(tmp_path / "run")]
         trader = subprocess.Popen(
             [sys.executable, "-m", "ztb", "run", "--profile", "paper", *directories, *settings],

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.scene import SECOND, T0
+from tests.examples import examples
 from tests.service.scene import CONFIG, SYMBOL, Bench
-from ztb.core.error import StoreCorrupt
+from ztb.core.error import ConfigError, StoreCorrupt
 from ztb.core.event import (
     CancelFailed,
     Event,
@@ -116,7 +117,7 @@ def durable_part(state: State) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(ACTS, max_size=60), st.integers(0, 60))
 def test_the_journal_of_any_run_folded_is_the_state_of_the_living_engine(
     acts: list[tuple[str, int, str]], checkpoint_at: int
@@ -183,7 +184,7 @@ def test_a_record_that_makes_no_sense_is_named(record: Planted) -> None:
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("snapshot", [{}, {"version": 99}, {"version": 2, "markets": {"eth_jpy": []}}])
+@pytest.mark.parametrize("snapshot", [{}, {"version": 99}])
 def test_a_checkpoint_that_makes_no_sense_is_refused(snapshot: dict[str, Any]) -> None:
     with pytest.raises(StoreCorrupt, match="the checkpoint cannot be restored"):
         recover(State(CONFIG), snapshot, [])
@@ -206,3 +207,12 @@ def test_after_a_restart_every_working_order_is_of_unknown_fate() -> None:
     recover(state, None, [second])
     assert order.state.value == "unknown"
     assert Started(T0, "install", 2).epoch == state.epoch
+
+
+def test_a_directory_of_another_instrument_is_an_error_of_the_profile() -> None:
+    plain = State(CONFIG).snapshot()
+    plain["markets"]["eth_jpy"] = [0, 0, 0, 0, 0]
+    with pytest.raises(ConfigError, match="holds the books of eth_jpy") as caught:
+        recover(State(CONFIG), plain, [])
+    assert caught.value.exit_code == 78
+    assert "--state-dir" in caught.value.remedy

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.processes import BUSY, exchange, setting, trader
-from tests.service.tapes import plug_in, thin_market
+from tests.service.tapes import ONLY_BUYS, plug_in, thin_market
 from ztb.core.command import Notify
 from ztb.store.codec import decode
 from ztb.store.database import JOURNAL_NAME
@@ -74,9 +74,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_lets_no_order_out_and_leaves_none_working(market: str, tmp_path: Path, small_disk: Path) -> None:
     tape = str(thin_market(tmp_path / "thin.tape")) if market == "thin" else "demo-btc_jpy.tape"
     state = small_disk / "state"
-    words = [*BUSY, *setting(limits__order_ttl_seconds=86400)]
+    policy = setting(policy__name="bull", sizing__order_size="0.0010") if market == "thin" else BUSY
+    words = [*policy, *setting(limits__order_ttl_seconds=86400)]
+    environ = plug_in(tmp_path / "plug", "bull", ONLY_BUYS)
     with exchange(tmp_path / "exchange", tape=tape) as venue:
-        with trader(venue, tmp_path / "t", *words, state_dir=state) as running:
+        with trader(venue, tmp_path / "t", *words, environ=environ, state_dir=state) as running:
             running.wait_for("order_accepted", 2)
             if market == "thin":
                 assert venue.book()["orders"]
@@ -91,7 +93,7 @@ def test_a_full_disk_lets_no_order_out_and_leaves_none_working(market: str, tmp_
         places = {getattr(decode(r.kind, r.body), "client_id", "") for r in reader.read(kinds={"place"})}
         reader.close()
         assert received <= places
-        with trader(venue, tmp_path / "t", *words, state_dir=state) as again:
+        with trader(venue, tmp_path / "t", *words, environ=environ, state_dir=state) as again:
             again.wait_for("ready")
             assert again.status()["orders"]["unknown"] == 0
             assert again.stop()[0] == 0
@@ -186,7 +188,8 @@ def test_an_engine_that_fails_takes_its_orders_back_and_ends(tmp_path: Path) -> 
         assert venue.book()["orders"] == []
         assert len(venue.calls()) == 1
         # What was taken back without the engine is found out at the next start.
-        with trader(venue, tmp_path / "t", *setting(mode__trading="reduce_only")) as again:
+        words = setting(mode__trading="reduce_only", service__absence_seconds=15)
+        with trader(venue, tmp_path / "t", *words) as again:
             again.wait_for("ready")
             assert again.status()["orders"] == {"working": 0, "unknown": 0}
             assert again.status()["instruments"]["btc_jpy"]["position"] == "0.0001"

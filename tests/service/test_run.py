@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.service.processes import BUSY, Exchange, exchange, net, setting, trader
-from tests.service.tapes import thin_market
+from tests.service.tapes import ONLY_BUYS, plug_in, thin_market
 from ztb.core.event import OrderDurable, OrderSent
 from ztb.store.codec import decode
 from ztb.store.database import JOURNAL_NAME
 from ztb.store.reader import JournalReader
 
-RESTING = [*BUSY, *setting(limits__open_orders_max=1)]
+RESTING = setting(policy__name="bull", sizing__order_size="0.0010", limits__open_orders_max=1)
 """On a thin market: one order that takes what is offered, and whose rest works."""
 
 
@@ -75,7 +75,11 @@ def test_observing_makes_no_private_call_at_all(tmp_path: Path) -> None:
 
 def test_working_orders_are_taken_back_when_it_stops(tmp_path: Path) -> None:
     tape = thin_market(tmp_path / "thin.tape")
-    with exchange(tmp_path / "exchange", tape=str(tape)) as venue, trader(venue, tmp_path / "t", *RESTING) as running:
+    bull = plug_in(tmp_path / "plug", "bull", ONLY_BUYS)
+    with (
+        exchange(tmp_path / "exchange", tape=str(tape)) as venue,
+        trader(venue, tmp_path / "t", *RESTING, environ=bull) as running,
+    ):
         running.wait_for("order_filled")
         assert len(venue.book()["orders"]) == 1
         code, seconds = running.stop()
@@ -89,13 +93,14 @@ def test_working_orders_are_taken_back_when_it_stops(tmp_path: Path) -> None:
 def test_a_stop_that_leaves_orders_finds_them_again(tmp_path: Path) -> None:
     tape = thin_market(tmp_path / "thin.tape")
     words = [*RESTING, *setting(mode__stop_policy="leave", limits__order_ttl_seconds=86400)]
+    bull = plug_in(tmp_path / "plug", "bull", ONLY_BUYS)
     with exchange(tmp_path / "exchange", tape=str(tape)) as venue:
-        with trader(venue, tmp_path / "t", *words) as running:
+        with trader(venue, tmp_path / "t", *words, environ=bull) as running:
             running.wait_for("order_filled")
             [left] = venue.book()["orders"]
             assert running.stop()[0] == 0
         assert [order["order_id"] for order in venue.book()["orders"]] == [left["order_id"]]
-        with trader(venue, tmp_path / "t", *words) as again:
+        with trader(venue, tmp_path / "t", *words, environ=bull) as again:
             again.wait_for("ready")
             status = again.status()
             assert status["orders"] == {"working": 1, "unknown": 0}
@@ -129,7 +134,7 @@ def test_a_stop_takes_less_than_five_seconds_whatever_the_venue_does(mood: dict[
     with exchange(tmp_path / "exchange") as venue, trader(venue, tmp_path / "trader", *BUSY) as running:
         running.wait_for("order_filled", 1)
         venue.mood(**mood)
-        running.wait_for("order_intent", len([e for e in running.events() if e == "order_intent"]) + 1)
+        venue.wait_until_struck(str(mood["name"]))
         code, seconds = running.stop()
         assert code == 0, running.text()
         assert seconds < 5
@@ -139,7 +144,7 @@ def test_a_second_sigterm_does_not_wait_for_the_venue(tmp_path: Path) -> None:
     with exchange(tmp_path / "exchange") as venue, trader(venue, tmp_path / "trader", *BUSY) as running:
         running.wait_for("order_filled", 1)
         venue.mood(name="slow", ms=200_000)
-        running.wait_for("order_intent", len([e for e in running.events() if e == "order_intent"]) + 1)
+        venue.wait_until_struck("slow")
         running.signal(signal.SIGTERM)
         running.wait_for("stopping")
         running.signal(signal.SIGTERM)

@@ -121,7 +121,9 @@ def test_a_kill_that_comes_in_safe_mode_is_what_the_next_start_begins_with(tmp_p
             safe.wait_for("kill_kept")
             shutil.copyfile(kept, safe.state_dir / JOURNAL_NAME)
             sent = len(venue.calls())
-            safe.operator_file("resume", "go on\n")
+            resumed = command("resume", safe, "--reason", "go on")
+            assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+            assert "leaves safe mode and starts again\n  its kill latch stays on" in resumed.stdout
             safe.wait_for("ready")
             status = status_of(safe, "killed")
             assert status["kill"]["source"] == "signal"

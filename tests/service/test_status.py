@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.scene import SECOND, SPOT, T0
 from tests.service.scene import CONFIG, Bench
-from ztb.core.event import ClockMeasured, Kill, OrderFilled, Pause, Stop
+from ztb.core.event import ClockMeasured, Kill, OrderFilled, Pause, Reconciled, Stop, Timer
 from ztb.service.measure import Meter
 from ztb.service.status import Facts, document, in_words, write
 from ztb.venues.port import HeadRoom
@@ -19,19 +19,20 @@ KEYS = {
     "schema_version", "updated_ns", "profile", "mode", "armed", "build", "config", "phase", "pid", "state_dir",
     "time_scale", "ready", "level", "says", "kill", "reduce_only", "pause_until_ns", "policy_suspended", "session",
     "instruments", "equity", "drawdown_ppm", "orders", "journal_seq", "meter", "clock",
-    "rate_limits", "health", "risk", "preview", "flatten",
+    "rate_limits", "venue", "trouble", "health", "risk", "preview", "flatten",
 }  # fmt: skip
 """What other processes read; a key that is gone breaks them."""
 
 
-def facts(*, phase: str = "running", armed: bool = True) -> Facts:
-    return Facts("demo", "simulator", armed, "0.1.0", "digest", phase, 4711, "/state", 1.0)
+def facts(*, phase: str = "running", armed: bool = True, trouble: str = "") -> Facts:
+    return Facts("demo", "simulator", armed, "0.1.0", "digest", phase, 4711, "/state", 1.0, "zaif", trouble)
 
 
-def said(bench: Bench, *, phase: str = "running", armed: bool = True) -> str:
+def said(bench: Bench, *, phase: str = "running", armed: bool = True, trouble: str = "") -> str:
     state = bench.engine.state
     now_ns = bench.clock.ns
-    return in_words(facts(phase=phase, armed=armed), state, state.control.level(now_ns), now_ns=now_ns)
+    told = facts(phase=phase, armed=armed, trouble=trouble)
+    return in_words(told, state, state.control.level(now_ns), now_ns=now_ns)
 
 
 def test_the_document_by_hand() -> None:
@@ -77,9 +78,10 @@ def test_the_clock_and_the_rate_limits_are_told() -> None:
     plain = document(facts(), bench.engine.state, Meter(), now_ns=bench.clock.ns, journal_seq=9, rooms=rooms)
     assert plain["clock"] == {"offset_ms": -1700, "uncertainty_ms": 40}
     assert [room["name"] for room in plain["rate_limits"]] == ["trade"]
-    assert (plain["level"], plain["says"]) == (
-        "clock", "the clock is 1700 ms off the venue's: nothing is opened until NTP has corrected it"
-    )  # fmt: skip
+    assert plain["level"] == "clock"
+    assert plain["says"].startswith(
+        "this host's clock is 1700 ms ahead of the venue's: nothing is opened, closing and cancels go on; correct it"
+    )
 
 
 def test_before_the_first_price_there_is_none() -> None:
@@ -107,11 +109,50 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
     assert "suspended: it raised" in said(bench)
     bench.engine.state.policy_suspended = ""
     bench.engine.state.control.reduce("daily_loss_limit_exceeded")
-    assert said(bench) == "reduce-only"
+    assert said(bench) == (
+        "reduce-only: the day lost more than allowed; nothing is opened until `ztb resume --reason TEXT`"
+    )
+    bench.engine.state.control.reduce_only_reasons.clear()
+    bench.engine.state.control.reduce("max_leverage_exceeded", clears_itself=True)
+    assert said(bench) == (
+        "reduce-only: positions are worth more than the equity allows; nothing is opened until it has passed"
+    )
+    bench.engine.state.control.reduce_only_reasons.clear()
+    bench.engine.state.control.reduce_only_profile = True
+    assert said(bench) == "reduce-only, as the profile says: positions are closed, none is opened"
     bench.handle(Stop(0, "test"))
     assert said(bench, phase="stopped") == "stopped, 0 orders still working"
     bench.handle(Kill(0, "operator", "smoke"))
-    assert said(bench).startswith("killed by operator: smoke")
+    assert said(bench) == "killed by operator: smoke; nothing leaves but cancels; `ztb resume --reason TEXT` lifts it"
+    bench.engine.state.control.kill_reason = "max_drawdown_exceeded"
+    assert "the equity fell further below its peak than limits.drawdown_max_pct" in said(bench)
+
+
+def test_a_comparison_that_is_not_clean_says_why() -> None:
+    bench = Bench()
+    bench.start()
+    bench.handle(Reconciled(0, False, "told beside it"))
+    why = "the venue could not be read: active_orders: maintenance"
+    assert said(bench, trouble=why).startswith(f"nothing is opened or closed, cancels go on: {why}; compared again")
+    assert "reconciling" in said(bench)
+
+
+def test_a_market_that_fell_silent_is_not_told_as_trading() -> None:
+    bench = Bench()
+    bench.start()
+    bench.trade(1_000)
+    bench.clock.advance(29)
+    bench.handle(Timer(0))
+    assert said(bench) == "trading"
+    bench.clock.advance(16)
+    bench.handle(Timer(0))
+    assert said(bench) == (
+        "no market data of btc_jpy for 45 s: the stream is opened anew by itself, after five failures every "
+        "10 minutes; a restart of the trader tries at once"
+    )
+    bench.trade(1_000)
+    bench.handle(Timer(0))
+    assert said(bench) == "trading"
 
 
 def test_the_file_is_replaced_whole_and_not_for_everybody(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def test_a_breaker_is_news_when_it_opens_and_when_all_are_closed_again() -> None
         watch.look()
         [event] = await told(inbox)
         assert isinstance(event, BreakerTurned)
-        assert "no calls of public but cancels and look-ups" in event.text
+        assert "of public only cancels and look-ups leave" in event.text
+        assert "after 60 s" in event.text
 
     asyncio.run(run())
 

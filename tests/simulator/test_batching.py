@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.world import ALICE, SECOND_NS, START_NS, depth, exchange, quote, trade
 from ztb.core.instrument import BUY, SELL
 from ztb.simulator.exchange import Exchange
@@ -68,7 +69,7 @@ def played(events: list[MarketEvent], moments: list[int], *, loop: bool) -> Pict
 
 
 @given(EVENTS, st.lists(st.integers(0, 12 * SECOND_NS), max_size=20), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_steps_do_not_matter(events: list[MarketEvent], steps: list[int], loop: bool) -> None:
     """With the tape played again only when no pass is slept through, which leaves one out on purpose."""
     length_ns = events[-1].ts_ns - events[0].ts_ns
@@ -78,7 +79,7 @@ def test_steps_do_not_matter(events: list[MarketEvent], steps: list[int], loop: 
 
 
 @given(EVENTS, st.integers(1, 30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_time_of_a_tape_only_rises_over_all_seams(events: list[MarketEvent], step_tenths: int) -> None:
     player = TapePlayer(lambda: iter(events), loop=True)
     player.anchor(START_NS)

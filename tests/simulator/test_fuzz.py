@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.world import ALICE, BOB, START_NS, Client, exchange, running
 from ztb.simulator.admin import Admin
 from ztb.simulator.dialect import Reply, Request
@@ -42,7 +43,7 @@ def request(method: str, path: str, query: str, headers: dict[str, str], body: b
 
 
 @given(st.lists(st.tuples(st.sampled_from([*METHODS, "nonsense", ""]), FORMS), min_size=5, max_size=15))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_signed_form_gets_an_answer_and_creates_no_money(calls: list[tuple[str, dict[str, str]]]) -> None:
     made = exchange()
     record = Record()
@@ -80,7 +81,7 @@ _signer.key = ALICE
     HEADERS,
     st.binary(max_size=50),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_request_gets_a_reply(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> None:
     made, moods, record = exchange(), Moods(), Record()
     venue = ZaifVenue(made, moods=moods, record=record)
@@ -95,7 +96,7 @@ def test_any_request_gets_a_reply(method: str, path: str, query: str, headers: d
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_mood_is_set_by_nothing_but_a_mood(body: bytes) -> None:
     moods = Moods()
     admin = Admin(exchange(), moods, Record(), streams=lambda: 0)
@@ -116,7 +117,7 @@ def test_any_bytes_on_the_socket_leave_the_server_in_service() -> None:
     )
 
     @given(st.sampled_from([*beginnings, upgrade]), st.binary(max_size=300))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     def attack(beginning: bytes, rest: bytes) -> None:
         async def scenario() -> None:
             failures: list[dict[str, object]] = []

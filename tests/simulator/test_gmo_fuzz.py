@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.world import ALICE, BOB, BTC_JPY, QUIET, SECRETS, START_NS, account
 from ztb.simulator.dialect import Reply, Request
 from ztb.simulator.exchange import Exchange
@@ -94,7 +95,7 @@ def total(exchange: Exchange) -> tuple[int, int]:
 
 
 @given(CALLS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_sequence_of_signed_calls(calls: list[tuple[str, str, dict[str, Any]]]) -> None:
     exchange, venue = made()
     before = total(exchange)
@@ -114,7 +115,7 @@ def test_any_sequence_of_signed_calls(calls: list[tuple[str, str, dict[str, Any]
 @example(b"[" * 5_000, "order")
 @example(b'{"a":' * 5_000, "cancelOrder")
 @example(b'{"symbol":"\xff"}', "order")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_signed_body(body: bytes, path: str) -> None:
     exchange, venue = made()
     answer = json.loads(send(venue, "POST", path, body, "").body)
@@ -126,7 +127,7 @@ def test_any_signed_body(body: bytes, path: str) -> None:
 @given(st.one_of(st.binary(max_size=60), MEMBERS.map(lambda members: json.dumps(members).encode())))
 @example(b"[" * 5_000)
 @example(b'{"command":"subscribe","channel":["ticker"]}')
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_command(payload: bytes) -> None:
     try:
         command = read_command(payload, {"ticker": frozenset()}, ("BTC",))

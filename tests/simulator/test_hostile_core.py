@@ -156,7 +156,7 @@ def test_without_hours_it_is_all_day() -> None:
 @pytest.mark.parametrize(
     "mood",
     [Mood("maintenance", from_s=1), Mood("maintenance", to_s=1), Mood("maintenance", from_s=-1, to_s=5),
-     Mood("maintenance", from_s=0, to_s=86_401), Mood("wrong_clock", ms=-600_001), Mood("slow", ms=-1)],
+     Mood("maintenance", from_s=0, to_s=86_401), Mood("wrong_clock", ms=-86_400_001), Mood("slow", ms=-1)],
 )  # fmt: skip
 def test_hours_and_clocks_that_make_no_sense(mood: Mood) -> None:
     with pytest.raises(UsageError) as caught:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.world import ALICE, BOB, BTC_JPY, QUIET, START_NS, account
 from ztb.core.command import FOK, GTC, IOC, MARKET, POST_ONLY
 from ztb.core.instrument import BUY, SELL
@@ -167,7 +168,7 @@ class Desk:
     st.sampled_from(("0.5", "10", "1000")),
     st.booleans(),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_whatever_happens_everything_adds_up(
     actions: list[tuple[object, ...]], fee_unit: int, jpy: str, hostile: bool
 ) -> None:  # fmt: skip

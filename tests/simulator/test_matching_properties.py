@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.world import ALICE, BOB, BTC_JPY, START_NS, account, exchange
 from ztb.core.instrument import BUY, SELL
 from ztb.simulator.accounts import Account
@@ -109,7 +110,7 @@ class Desk:
 
 
 @given(st.lists(ACTIONS, min_size=10, max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_book_keeps_its_rules(actions: list[Action]) -> None:
     desk = Desk()
     for action in actions:
@@ -151,7 +152,7 @@ def _drive(made: Exchange, action: Action, ids: list[tuple[Account, int]]) -> No
     st.sampled_from((0, 1_000, 1_337)),
     st.sampled_from(("0.02", "0.1", "1000")),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_money_and_coins_are_conserved_to_the_last_unit(
     actions: list[Action], maker: int, taker: int, jpy: str
 ) -> None:  # fmt: skip
@@ -178,7 +179,7 @@ def test_money_and_coins_are_conserved_to_the_last_unit(
 
 
 @given(st.lists(st.tuples(LOTS, PRICES), min_size=1, max_size=10), st.sampled_from((1, 137, 1_000)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_fees_of_many_small_fills_are_that_of_one(pieces: list[tuple[int, int]], rate: int) -> None:
     made = exchange(accounts=[account(ALICE, taker=rate)])
     made.book.clear_tape()

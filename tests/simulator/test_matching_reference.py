@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from ztb.core.instrument import BUY, SELL
 from ztb.simulator.book_side import Order
 from ztb.simulator.matching import Book, Match
@@ -140,7 +141,7 @@ ACTIONS = st.one_of(
 
 
 @given(st.lists(ACTIONS, min_size=15, max_size=60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_both_engines_agree(actions: list[tuple[object, ...]]) -> None:
     fast, slow = Book(), Slow()
     orders: list[Order] = []

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.world import ALICE, BOB
 from ztb.core.command import FOK, GTC, IOC, MARKET, POST_ONLY
 from ztb.core.instrument import BUY, SELL
@@ -112,7 +113,7 @@ ORDERS: Final = st.lists(
 
 
 @given(ORDERS, st.sampled_from((MATCH, EXPIRE_NEWER)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_whatever_is_placed(orders: list[tuple[int, int, int, str, str]], self_trade: str) -> None:
     made = book(self_trade)
     placed: list[Order] = []

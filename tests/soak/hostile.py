@@ -26,6 +26,10 @@ POSITION_LOTS_MAX = 30
 """Three orders: the limit is reached all the time, which is the point."""
 LOOK_S = 0.5
 PEACE_S_MAX = 120.0
+STUCK_S_MAX = 60.0
+"""So long without an order, and something holds the trader back for good."""
+RICH = {"jpy": "100000000", "btc": "1.0"}
+"""Enough to pay the fees of many thousand orders."""
 
 MOODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("accept_then_502", {}),
@@ -83,7 +87,7 @@ def soak(venue: str, directory: Path, *, orders: int, seed: int, time_scale: flo
     tape = write_market(directory / "soak.tape", seed=seed, seconds=1800)
     exchange = Exchange(
         directory / "exchange", "--public-per-second", "0", "--no-private-limits", "--seed", str(seed),
-        time_scale=time_scale, tape=str(tape), venue=protocol.venue,
+        time_scale=time_scale, tape=str(tape), venue=protocol.venue, balances=RICH,
     )  # fmt: skip
     running: Trader | None = None
     begin = time.monotonic()
@@ -94,8 +98,11 @@ def soak(venue: str, directory: Path, *, orders: int, seed: int, time_scale: flo
         dice = random.Random(seed + 1)
         for mood in _moods(seed, known):
             exchange.mood(**mood)
+        moved, last = time.monotonic(), 0
         while (received := _arrived(exchange, protocol)) < orders:
             assert running.process.poll() is None, running.text()[-4000:]
+            moved, last = (time.monotonic(), received) if received > last else (moved, last)
+            assert time.monotonic() - moved < STUCK_S_MAX, (running.status()["says"], running.text()[-4000:])
             _disturb_streams(exchange, dice, is_numbered=venue == "coinbase")
             time.sleep(LOOK_S)
         struck = {name: mood["struck"] for name, mood in exchange.status()["moods"].items()}
@@ -136,9 +143,10 @@ def _trader(protocol: Protocol, exchange: Exchange, directory: Path, seed: int) 
         policy__name="dice", venue__name=protocol.venue, venue__instrument=protocol.symbol,
         sizing__order_size=ORDER_SIZE, limits__order_size_max=ORDER_SIZE,
         limits__position_max=f"0.{POSITION_LOTS_MAX:04d}", limits__orders_per_minute_max=600,
-        limits__open_orders_max=20, limits__order_ttl_seconds=3, limits__daily_loss_max=900000,
-        limits__drawdown_max_pct=90, limits__position_notional_max=900000, service__reconcile_seconds=20,
-        service__absence_seconds=15,        venue__answer_ms_max=100, venue__rate_factor=10,
+        limits__open_orders_max=20, limits__order_ttl_seconds=3, limits__daily_loss_max=90000000,
+        limits__drawdown_max_pct=90, limits__position_notional_max=900000, sizing__capital=100000000,
+        service__reconcile_seconds=20,
+        service__absence_seconds=15, venue__answer_ms_max=100, venue__rate_factor=10,
         limits__stale_after_seconds=60,
     )  # fmt: skip
     words += setting(policy__parameters__seed=seed % 1000)

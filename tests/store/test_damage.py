@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.store.samples import NOW_NS, content, filled_journal, open_journal, plain_records, tamper
 from ztb.core.error import StoreCorrupt, UsageError
 from ztb.store.reader import JournalReader
@@ -174,7 +175,7 @@ MUTATIONS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 2**62), st.sampled_from(["a", "b"]), st.binary(max_size=20)), min_size=1),
     MUTATIONS,

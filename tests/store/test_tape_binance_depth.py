@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from ztb.core.event import Depth
 from ztb.core.instrument import Instrument
 from ztb.store.tape_binance_depth import DepthStream, book_view, id_of, venue_ns_of
@@ -103,7 +104,7 @@ LATE_ANSWER = [
 """A lost change is covered by a newer answer, and then the answer from before the loss arrives."""
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example(steps=LATE_ANSWER, futures=False)
 @given(steps=actions, futures=st.booleans())
 def test_a_shown_book_is_the_venues_book(steps: list[tuple[str, list[tuple[bool, int, int]]]], futures: bool) -> None:
@@ -135,7 +136,7 @@ def test_a_shown_book_is_the_venues_book(steps: list[tuple[str, list[tuple[bool,
             assert reader.book == history[known_id]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(changes, min_size=2, max_size=20), st.integers(0, 20), st.integers(0, 20), st.booleans())
 def test_a_stream_as_recorded_gives_the_venues_book_to_its_reader(
     moves: list[list[tuple[bool, int, int]]], asked: int, answered: int, futures: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from ztb.core.event import Depth
 from ztb.store.tape_book import SNAPSHOT_EVERY_NS, BookSide, BookView
 
@@ -54,7 +55,7 @@ def expected_best(prices: dict[int, int], levels: int, *, is_bid: bool) -> dict[
 updates = st.lists(st.tuples(st.integers(1, 60), st.one_of(st.just(0), st.integers(1, 40))), max_size=6)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(updates, updates), max_size=30), st.integers(1, 5))
 def test_a_reader_of_the_view_knows_the_best_levels(
     steps: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]], levels: int

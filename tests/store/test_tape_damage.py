@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.store.tape_samples import START_NS, small_recording, write_tape
 from ztb.core.error import TapeError
 from ztb.core.event import Market, Trade
@@ -93,7 +94,7 @@ def test_a_flipped_bit_never_becomes_an_event_when_a_cut_is_allowed(whole: bytes
         assert error is not None or (offset >= last_block and len(events) == 30), f"byte {offset}"
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=st.data())
 def test_random_damage_never_becomes_an_event(
     whole: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.examples import examples
 from tests.store.tape_samples import BTC_JPY, START_NS, recordings, small_recording, write_tape
 from ztb.core.error import TapeError
 from ztb.core.event import Depth, Market, Quote, Trade
@@ -19,7 +20,7 @@ from ztb.core.instrument import Instrument
 from ztb.store.tape import Conversion, Counts, InputFile, Span, TapeMeta, TapeReader, TapeWriter
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(recordings, st.integers(0, 9))
 def test_any_recording_comes_back_unchanged(events: list[Market], flush_every: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +34,7 @@ def test_any_recording_comes_back_unchanged(events: list[Market], flush_every: i
         assert reader.cut is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(recordings)
 def test_types_of_the_values_come_back_too(events: list[Market]) -> None:
     with tempfile.TemporaryDirectory() as folder:

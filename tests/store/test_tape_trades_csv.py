@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.store.tape_samples import BTC_JPY, START_NS
 from ztb.core.error import TapeError
 from ztb.core.event import Trade
@@ -230,7 +231,7 @@ row_texts = st.tuples(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(rows=st.lists(row_texts, max_size=60), chunk_bytes=st.integers(1, 300))
 def test_any_good_file_is_read_as_by_csv_and_decimal(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]], chunk_bytes: int
@@ -251,7 +252,7 @@ def test_any_good_file_is_read_as_by_csv_and_decimal(
     assert found == expected
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(text=st.text(alphabet="0123456789.,bs\n\r-e xné_", max_size=200), data=st.data())
 def test_no_text_at_all_raises_anything_but_a_tape_error(
     tmp_path_factory: pytest.TempPathFactory, text: str, data: st.DataObject

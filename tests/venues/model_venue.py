@@ -6,7 +6,7 @@ Three kinds: ``tags`` shows our tag everywhere (as Zaif), ``orders`` with orders
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ def able(kind: str) -> Capabilities:
         client_order_id=kind != "none",
         tagged_fills=kind == "tags",
         order_status=kind != "tags",
+        tag_status=kind == "orders",
         private_stream=kind != "tags",
         reduce_only=False,
         cancel_many=1 if kind == "tags" else 10,
@@ -136,6 +137,13 @@ class ModelVenue(ScriptedAccount):
             and fill.trade_id not in self.late
             and int(fill.trade_id) > int(cursor or 0)
         ]
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        self._ask()
+        if self._kind != "orders":
+            return []
+        made = [one for one in self.made.values() if one.tag in tags and one.created_ns >= since_ns]
+        return [self.report(one) for one in made if one.venue_id not in self.hidden]
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
         self._ask()

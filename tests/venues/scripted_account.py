@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from decimal import Decimal
 
 from ztb.core.command import Place
@@ -84,6 +84,9 @@ class ScriptedAccount:
         return frozenset()
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
+        return []
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
         return []
 
     async def positions(self, instrument: str) -> list[VenuePosition]:

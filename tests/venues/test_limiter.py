@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.scripted_clock import ScriptedClock
 from ztb.core.error import Throttled
 from ztb.venues.limiter import LimitClass, Limiter, RateRule
@@ -137,7 +138,7 @@ def test_penalty_of_a_class_spares_the_others() -> None:
     assert (limiter.head_room("trade"), limiter.head_room("info")) == (2, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     calls=st.integers(1, 5),
     latencies=st.lists(st.tuples(st.floats(0, 3), st.floats(0, 1), st.floats(0, 4)), min_size=1, max_size=60),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.scripted_clock import START_NS, ScriptedClock
 from ztb.core.error import StoreCorrupt, StoreError, StoreLocked
 from ztb.venues.nonce import NonceFile
@@ -62,7 +63,7 @@ def test_many_restarts_do_not_run_away_from_the_clock(tmp_path: Path) -> None:
     assert last - START_NS // 1_000_000_000 < 120
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(steps=st.lists(st.tuples(st.integers(-200, 200), st.booleans()), max_size=40))
 def test_any_clock_and_any_restarts(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, bool]]) -> None:
     path = tmp_path_factory.mktemp("nonce") / "nonce"

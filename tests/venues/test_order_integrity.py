@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.scene import CAPITAL, WIDE
+from tests.examples import examples
 from tests.venues.model_venue import KINDS, Made, ModelVenue
 from tests.venues.scripted_clock import ScriptedClock
 from tests.venues.zaif.samples import BTC_JPY
@@ -327,6 +328,28 @@ def test_a_known_order_that_is_hidden_for_a_minute_does_not_end(kind: str, how: 
     played(run())
 
 
+@pytest.mark.parametrize(
+    ("status", "told"), [(OrderStatus.CANCELLED, "OrderCancelled"), (OrderStatus.EXPIRED, "OrderExpired")]
+)
+def test_a_lost_order_that_ended_unfilled_has_its_exact_end_where_tags_can_be_looked_up(
+    status: OrderStatus, told: str
+) -> None:
+    # An immediate-or-cancel order, say: it was never open, it has no fill, and its answer was lost.
+    async def run() -> None:
+        desk = Desk("orders")
+        order = desk.send()
+        made = desk.venue.accept(order)
+        desk.venue.end(made, status)
+        desk.lose(order)
+        began_ns = desk.clock.now_ns()
+        assert await desk.resolve(order) == ["OrderAccepted", told]
+        assert desk.clock.now_ns() - began_ns < 60_000_000_000
+        assert desk.state_of(order) == told.removeprefix("Order").lower()
+        assert desk.position == 0
+
+    played(run())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_order_that_is_nowhere_for_long_enough_was_never_placed(kind: str) -> None:
     async def run() -> None:
@@ -583,7 +606,7 @@ class Play:
         await self.desk.look(20, times=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(kind=st.sampled_from(KINDS), scripts=SCRIPTS, ops=OPS)
 def test_any_order_and_repetition_of_news_answers_and_looks_ends_in_the_same_books(
     kind: str, scripts: list[Any], ops: list[tuple[str, int]]

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.scripted_clock import START_NS, ScriptedClock
 from ztb.core.error import Throttled
 from ztb.venues.limiter import LimitClass, Limiter, RateRule
@@ -197,7 +198,7 @@ def _now() -> ScriptedClock:
     return ScriptedClock(time.time_ns())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     calls=st.integers(1, 4),
     steps=st.lists(st.tuples(st.floats(0, 1.5), st.floats(0, 1), st.booleans()), min_size=1, max_size=40),

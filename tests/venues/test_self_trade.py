@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ztb.core.instrument import BUY, SELL
-from ztb.venues.port import VenueFill
-from ztb.venues.self_trade import other_order
+from ztb.venues.port import OrderStatus, VenueFill
+from ztb.venues.self_trade import OTHER_ORDER_LOOKS_MAX, other_order, other_orders
 from ztb.venues.watched import Watched
 
 FILL = VenueFill("1", "ztb-t", "", "btc_jpy", 0, 100, 4, Decimal(0), False, 0)
@@ -75,3 +75,42 @@ def test_order_whose_answer_was_lost_is_taken_when_nothing_else_can_be_meant() -
     assert chosen([lost]) == "lost", "its price is the trade's: had it never been placed, nothing of ours stood there"
     assert chosen([lost, order("gone", open_lots=0)]) == "gone"
     assert chosen([order("under way", open_lots=0, is_known=False)]) == "", "not before its answer was lost"
+
+
+def parts(*live: Watched, ended: list[Watched] | None = None, looks: int = OTHER_ORDER_LOOKS_MAX) -> dict[str, int]:
+    return {entry.client_id: lots for entry, lots in other_orders(FILL, TAGGED, live, ended or [], looks=looks)}
+
+
+def short(client_id: str, lots: int, **changes: Any) -> Watched:  # noqa: ANN401
+    """Gone, known, never cancelled, and so many lots short of its size."""
+    return order(client_id, **({"open_lots": 0, "fills": {"0": 10 - lots}} | changes))
+
+
+def test_two_orders_that_each_lack_too_little_share_the_fill() -> None:
+    # Ten lots each, sold to ourselves as 7, 9 and 4: the 7 went to the one that had sold the 4 and a stranger's 3.
+    assert parts(short("a", 3), short("b", 1)) == {"a": 3, "b": 1}
+    assert parts(short("a", 3), ended=[short("b", 2)]) == {"a": 3, "b": 1}
+    assert parts(short("a", 3), short("b", 4)) == {"b": 4}, "one that can have had it whole goes first"
+
+
+def test_a_fill_is_shared_only_when_nothing_else_came_up() -> None:
+    for looks in range(OTHER_ORDER_LOOKS_MAX):
+        assert parts(short("a", 3), short("b", 1), looks=looks) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": BUY},
+        {"price": 101},
+        {"is_known": False},
+        {"open_lots": 1},
+        {"is_cancel_confirmed": True},
+        {"ended_as": OrderStatus.CANCELLED},
+        {"fills": {"1": 9}},
+        {"fills": {"0": 10}},
+    ],
+    ids=str,
+)
+def test_a_fill_is_shared_only_by_orders_whose_lack_nothing_else_explains(changes: dict[str, Any]) -> None:
+    assert parts(short("a", 3), short("b", 1, **changes)) == {}

@@ -8,6 +8,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY
 from ztb.core.command import Place
 from ztb.core.event import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderNotPlaced
@@ -306,7 +307,10 @@ def test_where_to_read_from() -> None:
     for entry in list(watch.live.values()):
         watch.end(entry, 0)
     assert watch.read_from("300", 0) == "100"
-    assert watch.read_from("300", (limits.ENDED_RECHECK_S + 1) * SECOND) == "300"
+    later_ns = (limits.ENDED_RECHECK_S + 1) * SECOND
+    assert watch.read_from("300", later_ns) == "100", "until they have settled, however long that takes"
+    assert len(watch.settling.over(0, later_ns)) == 2
+    assert watch.read_from("300", later_ns) == "300"
 
 
 def test_memory_is_bounded() -> None:
@@ -321,7 +325,7 @@ def test_memory_is_bounded() -> None:
     assert looks.watch.contradictions == ["too many fills with our tag that belong to no order"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     parts=st.lists(st.integers(1, 5), min_size=0, max_size=6),
     shown_late=st.lists(st.integers(0, 4), min_size=6, max_size=6),
@@ -384,6 +388,7 @@ def test_an_ended_order_of_which_the_venue_tells_more_is_read_again_until_it_fit
     watch.note("ztb-a", is_cancelled=True)
     assert names(looks.look([], [])) == ["OrderCancelled"]
     later_ns = (limits.ENDED_RECHECK_S + 100) * SECOND
+    watch.settling.over(0, later_ns)
     assert watch.read_from("300", later_ns) == "300"
     watch.see_report(OrderReport("7", "", "btc_jpy", BUY, 100, 10, 4, OrderStatus.CANCELLED, 0), 0)
     assert watch.read_from("300", later_ns) == "100"

@@ -15,6 +15,7 @@ from ztb.cli.sighting import NotRunning, Sighting, Status, sight
 from ztb.core.command import Notify
 from ztb.core.error import CredentialError, StoreError
 from ztb.service.operator import KILL_NAME, RESUME_NAME
+from ztb.service.status import SAFE
 
 EXIT_REFUSED: Final = 1
 ANSWERS: Final = ("resumed", "resume_refused")
@@ -54,6 +55,7 @@ def resume(args: argparse.Namespace) -> Result:
     if not kill_file.exists() and not is_held(before.status):
         data = {"profile": place.profile, "pid": before.status.pid, "resumed": False, "level": before.status.level}
         return Result(data, f"nothing to resume: {before.status.says}", warnings=place.warnings)
+    was_safe = before.status.level == SAFE
     with answers(before, ANSWERS) as answered:
         _take_away(kill_file)
         asked = operate.lay_file(place, RESUME_NAME, reason)
@@ -66,7 +68,9 @@ def resume(args: argparse.Namespace) -> Result:
                 return True
             now = operate.look(place)
             # Without a journal that can be read the status has to do; it is up to half a second late.
-            return now is not None and now.written_ns > asked_ns and not asked.exists() and not is_held(now.status)
+            if now is None or now.written_ns <= asked_ns or asked.exists():
+                return False
+            return now.status.level != SAFE if was_safe else not is_held(now.status)
 
         took_s = operate.wait_for(has_answered)
     return _outcome(place, before, answer, took_s, asked)
@@ -75,7 +79,7 @@ def resume(args: argparse.Namespace) -> Result:
 def is_held(status: Status) -> bool:
     """Whether there is anything that a resume lifts."""
     is_guarded = status.reduce_only not in ("", "profile")
-    return status.kill.on or is_guarded or status.level in ("killed", "paused", "safe")
+    return status.kill.on or is_guarded or status.level in ("killed", "paused", SAFE)
 
 
 def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float | None, asked: Path) -> Result:
@@ -94,6 +98,12 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float
         text = printable(f"REFUSED by the trader (PID {pid}): {answer[0].text}\n  the latch stays as it was")
         return Result(data, text, EXIT_REFUSED, place.warnings)
     data["resumed"] = True
+    if before.status.level == SAFE:
+        text = f"resumed: the trader of profile {place.profile} (PID {pid}) leaves safe mode and starts again"
+        now = operate.look(place)
+        if before.status.kill.on or (now is not None and now.status.kill.on):
+            text += "\n  its kill latch stays on: resume once more when it is ready"
+        return Result(data, f"{text}; `ztb status` says how far it is", warnings=place.warnings)
     # Until the status says so as well: whoever looks or asks again right after this must not see the latch of before.
     operate.wait_for(lambda: (now := operate.look(place)) is None or not is_held(now.status))
     text = f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s"

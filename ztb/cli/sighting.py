@@ -70,6 +70,14 @@ class Clock(msgspec.Struct):
     uncertainty_ms: int = 0
 
 
+class FailedStart(msgspec.Struct):
+    """One of those that led to safe mode."""
+
+    ts_ns: int
+    exit_code: int
+    text: str
+
+
 class Orders(msgspec.Struct):
     """Those that are not finished."""
 
@@ -107,6 +115,8 @@ class Status(msgspec.Struct):
     clock: Clock = msgspec.field(default_factory=Clock)
     flatten: dict[str, Any] | None = None
     """As ``ztb.service.flatness.progress`` tells it."""
+    venue: str = ""
+    failed_starts: list[FailedStart] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import Final
 
 from ztb.cli.flatness_text import progress_words
 from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.result import Result, printable
-from ztb.cli.sighting import Clock, Desk, NotRunning, RateLimit, Sighting, sight
+from ztb.cli.sighting import Clock, Desk, FailedStart, NotRunning, RateLimit, Sighting, Status, sight
 from ztb.service.operator import KILL_NAME
+from ztb.service.status import SAFE
+from ztb.venues.limits import BREAKER_OPEN_S
 
 EXIT_STALE: Final = 1
 EXIT_NONE_RUNS: Final = NotRunning.exit_code
@@ -72,9 +75,12 @@ def _lines(seen: Sighting) -> list[str]:
     ready = "ready" if status.ready else "not ready"
     lines = [
         _line("trader", f"PID {status.pid}, {status.phase}, {ready}, level {status.level}, {armed}"),
-        _line("venue", f"{status.mode}" + (f", time x {status.time_scale:g}" if status.time_scale != 1 else "")),
+        _line("venue", _venue_text(status)),
         _line("reported", f"{seen.age_s:.1f} s ago"),
     ]
+    if status.level == SAFE:
+        # There is neither engine nor journal: what is not known is not told as a number.
+        return [*lines, *map(_failed_line, status.failed_starts), *_build_lines(status)]
     lines += [_line(symbol, _desk_text(desk)) for symbol, desk in status.instruments.items()]
     profit = ", ".join(f"{name} {amount}" for name, amount in _profit(status.instruments).items())
     lines += [
@@ -87,8 +93,11 @@ def _lines(seen: Sighting) -> list[str]:
             f"{meter.get('fills', '?')} fills",
         ),
     ]
+    if status.orders.unknown:
+        lines.append(_line("unknown", "looked up until their fate is known; nothing is opened there meanwhile"))
     if status.rate_limits:
         lines.append(_line("limits", _limits_text(status.rate_limits)))
+    lines += _breaker_lines(status.rate_limits)
     if status.clock != Clock():
         lines.append(_line("clock", _clock_text(status.clock)))
     if status.kill.on:
@@ -99,8 +108,24 @@ def _lines(seen: Sighting) -> list[str]:
         lines.append(_line("reduce-only", status.reduce_only))
     if status.policy_suspended:
         lines.append(_line("policy", f"suspended: {status.policy_suspended}"))
-    lines.append(_line("journal", f"record {status.journal_seq} in {status.state_dir}"))
-    return [*lines, _line("build", f"{status.build}, configuration {status.config[:12]}")]
+    return [*lines, *_build_lines(status)]
+
+
+def _venue_text(status: Status) -> str:
+    where = f"{status.venue} ({status.mode})" if status.venue else status.mode
+    return where + (f", time x {status.time_scale:g}" if status.time_scale != 1 else "")
+
+
+def _failed_line(start: FailedStart) -> str:
+    moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(start.ts_ns / 1e9))
+    return _line("failed start", f"{moment}, exit code {start.exit_code}: {start.text}")
+
+
+def _build_lines(status: Status) -> list[str]:
+    return [
+        _line("journal", f"record {status.journal_seq} in {status.state_dir}"),
+        _line("build", f"{status.build}, configuration {status.config[:12]}"),
+    ]
 
 
 def _desk_text(desk: Desk) -> str:
@@ -111,11 +136,24 @@ def _desk_text(desk: Desk) -> str:
 
 
 def _limits_text(rooms: list[RateLimit]) -> str:
-    """The tightest one, and whether the exchange answers at all."""
     tightest = min(rooms, key=lambda room: room.free / room.calls if room.calls else 0)
-    shut = sorted({room.breaker for room in rooms} - {"closed"})
-    breaker = f"; the circuit breaker is {shut[-1].replace('_', '-')}" if shut else ""
-    return f"tightest {tightest.name}, {tightest.free} of {tightest.calls} calls free{breaker}"
+    return f"tightest {tightest.name}, {tightest.free} of {tightest.calls} calls free"
+
+
+def _breaker_lines(rooms: list[RateLimit]) -> list[str]:
+    """Whether the exchange answers at all; none when it does."""
+    found = []
+    for state, what in _BREAKER.items():
+        if names := [room.name for room in rooms if room.breaker == state]:
+            found.append(_line("breaker", f"{state.replace('_', '-')} for {', '.join(names)}: {what}"))
+    return found
+
+
+_BREAKER: Final = {
+    "open": f"no answers; only cancels and look-ups leave, trial calls begin within {BREAKER_OPEN_S:g} s",
+    "half_open": "trial calls are under way; it closes when all succeed",
+}
+"""What an API circuit breaker does in each state."""
 
 
 def _clock_text(clock: Clock) -> str:

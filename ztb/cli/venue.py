@@ -13,10 +13,11 @@ from typing import Any, Final, TypeVar
 from ztb.cli.options import add_verbs, loopback_url, number, whole
 from ztb.cli.progress import progress
 from ztb.cli.result import Result
-from ztb.cli.venue_probe import DEGRADED, DOWN, HEALTHY, NS_PER_MS, Findings, Probe, answered
+from ztb.cli.venue_probe import DEGRADED, DOWN, HEALTHY, NS_PER_MS, Findings, Probe, answered, beside_ours
+from ztb.core.error import VenueError
 from ztb.core.instrument import Instrument
 from ztb.host.clock import HostClock
-from ztb.venues.port import Venue
+from ztb.venues.port import HeadRoom, PartlyRead, Venue
 from ztb.venues.registry import VENUE_NAMES, addresses_at, addresses_of, open_venue
 
 T = TypeVar("T")
@@ -27,27 +28,34 @@ TIMEOUT_S_DEFAULT: Final = 5.0
 TIMEOUT_S_MAX: Final = 300.0
 EXIT_CODES: Final = {HEALTHY: 0, DEGRADED: 1, DOWN: 2}
 
+EPILOG: Final = """\
+examples:
+  ztb venue probe --venue zaif
+  ztb venue instruments --venue zaif
+"""
 PROBE_EPILOG: Final = """\
 exit code: 0 healthy, 1 degraded (the reasons are named), 2 down or wrong usage
 
 examples:
   ztb venue probe --venue zaif
   ztb venue probe --venue zaif --samples 100 --json
-  ztb venue probe --venue zaif --url http://127.0.0.1:8080      the built-in exchange (`ztb simulator`)
+  ztb venue probe --venue gmo --instrument BTC_JPY
+  ztb venue probe --venue coinbase --url http://127.0.0.1:8080  a running `ztb simulator --venue coinbase`
 """
 INSTRUMENTS_EPILOG: Final = """\
 exit code: 0 listed, 69 the venue gave no answer, 2 wrong usage
 
 examples:
   ztb venue instruments --venue zaif
-  ztb venue instruments --venue zaif --json
-  ztb venue instruments --venue zaif --url http://127.0.0.1:8080
+  ztb venue instruments --venue gmo --json
+  ztb venue instruments --venue coinbase --url http://127.0.0.1:8080  a running `ztb simulator --venue coinbase`
 """
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """``ztb venue probe`` and ``ztb venue instruments``."""
     parser.description = "Exchanges from outside: reachability, clock, limits, instruments. Needs no key."
+    parser.epilog = EPILOG
     verbs = add_verbs(parser)
     probe = verbs.add_parser("probe", help="reachability, latency, clock offset, rate limits, stream")
     probe.epilog = PROBE_EPILOG
@@ -69,7 +77,9 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def _add_venue_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--venue", required=True, choices=VENUE_NAMES, help="which exchange")
-    parser.add_argument("--url", type=loopback_url, metavar="URL", help="where a built-in exchange listens instead")
+    parser.add_argument(
+        "--url", type=loopback_url, metavar="URL", help="of a running `ztb simulator` of that venue, instead"
+    )
     parser.add_argument(
         "--timeout",
         type=number(TIMEOUT_S_MAX),
@@ -89,6 +99,8 @@ def run_probe(args: argparse.Namespace) -> Result:
 
         found = _with_venue(args, look)
     verdict, reasons = found.verdict()
+    for failure in found.failures:
+        failure.remedy = failure.remedy or _other_place(args)
     data = _probe_data(args.venue, found, verdict, reasons)
     return Result(data, _probe_text(args.venue, found, verdict, reasons), exit_code=EXIT_CODES[verdict])
 
@@ -97,22 +109,41 @@ def run_instruments(args: argparse.Namespace) -> Result:
     """Every instrument of the venue; VenueError (69) when it does not answer."""
     with progress(f"instruments of {args.venue}"):
 
-        async def ask(venue: Venue, clock: HostClock) -> dict[str, Instrument]:
-            return await answered(venue.market.instruments(), args.timeout)
+        async def ask(venue: Venue, clock: HostClock) -> tuple[dict[str, Instrument], int]:
+            try:
+                told = await answered(venue.market.instruments(), args.timeout)
+                return told, venue.market.unread if isinstance(venue.market, PartlyRead) else 0
+            except VenueError as error:
+                error.remedy = error.remedy or _other_place(args)
+                raise
 
-        listed = _with_venue(args, ask)
+        listed, unread = _with_venue(args, ask)
     rows = [_row(listed[symbol]) for symbol in sorted(listed)]
     data = {"venue": args.venue, "instruments": rows}
-    shown = [list(_SHOWN), *([_cell(row[name]) for name in _SHOWN.values()] for row in rows)]
-    return Result(data, _columns(shown) if rows else f"{args.venue} lists no instrument", exit_code=0 if rows else 1)
+    text = f"{_columns([list(_HEADINGS), *map(_cells, rows)])}\n\n{LEGEND}" if rows else f"{args.venue} lists nothing"
+    warnings = (f"{unread} of the venue's instruments could not be read and are left out",) if unread else ()
+    return Result(data, text, exit_code=0 if rows else 1, warnings=warnings)
 
 
-_SHOWN: Final = {
-    "symbol": "symbol", "base": "base", "quote": "quote", "kind": "kind", "tick": "tick", "lot": "lot",
-    "min": "size_min", "max": "size_max", "min. value": "notional_min", "maker %": "maker_fee_percent",
-    "taker %": "taker_fee_percent",
-}  # fmt: skip
-"""Heading of each column, and the member of a row below it."""
+_HEADINGS: Final = ("symbol", "pair", "kind", "tick", "lot", "min", "max", "value", "fees %")
+LEGEND: Final = """\
+tick, lot: steps of price and size · min, max: size of one order
+value: smallest value of one order, in the quote currency · fees %: maker/taker"""
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """Of one line below the headings; narrow, so that the exchanges' own lists fit a terminal of 80 columns."""
+    names = ("tick", "lot", "size_min", "size_max", "notional_min")
+    fees = f"{_cell(row['maker_fee_percent'])}/{_cell(row['taker_fee_percent'])}"
+    pair = f"{row['base']}/{row['quote']}".lower()
+    return [row["symbol"], pair, row["kind"], *(_cell(row[name]) for name in names), fees]
+
+
+def _other_place(args: argparse.Namespace) -> str:
+    """What to do about an answer that the adapter cannot make sense of."""
+    if args.url is None:
+        return "see the venue's status page, and try again later"
+    return f"does an exchange of --venue {args.venue} listen at {args.url}? `ztb simulator` says which one it is"
 
 
 def _with_venue(args: argparse.Namespace, work: Callable[[Venue, HostClock], Awaitable[T]]) -> T:
@@ -184,17 +215,20 @@ def _probe_text(name: str, found: Findings, verdict: str, reasons: list[str]) ->
     rows += [[f"latency {rank}", f"{value:.1f} ms"] for rank, value in found.latency_ms().items()]
     if found.offset is not None:
         offset_ms, uncertainty_ms = found.offset.offset_ns / NS_PER_MS, found.offset.uncertainty_ns / NS_PER_MS
-        rows.append(["clock offset", f"{offset_ms:+.1f} ms ± {uncertainty_ms:.1f} ms"])
+        side = f": this host is {beside_ours(found.offset)} the venue"
+        rows.append(["clock offset", f"{offset_ms:+.1f} ms ± {uncertainty_ms:.1f} ms{side}"])
     if found.instruments:
         rows.append(["instruments", str(found.instruments)])
     if found.stream_of:
         said = found.stream_fault or f"first data after {found.first_data_ms:.1f} ms"
         rows.append([f"stream {found.stream_of}", said])
-    rows += [
-        [f"limit {room.name}", f"{room.free} of {room.calls} free in {room.period_s:g} s ({room.limit_class})"]
-        for room in found.rooms
-    ]
+    rows += [[f"limit {room.name}", _room_text(room)] for room in found.rooms]
     return "\n".join([*lines, "", _columns(rows)])
+
+
+def _room_text(room: HeadRoom) -> str:
+    kept = f", {room.free_urgent - room.free} kept for cancels and look-ups" if room.free_urgent > room.free else ""
+    return f"{room.free} of {room.calls} free in {room.period_s:g} s{kept}"
 
 
 def _columns(rows: list[list[str]]) -> str:

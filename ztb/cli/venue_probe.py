@@ -32,10 +32,11 @@ CALL_GAP_S_MIN: Final = 0.05
 SHARE_OF_LIMIT: Final = 2
 """A probe takes at most one part in so many of the public rate limit: a trader may be using the rest of it."""
 NS_PER_MS: Final = 1_000_000
+UNLISTED: Final = "the venue lists no instrument of this name (`ztb venue instruments` shows all)"
 HEALTHY, DEGRADED, DOWN = "healthy", "degraded", "down"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Failure:
     """A call without an answer; ``remedy`` says what to do about it."""
 
@@ -78,13 +79,18 @@ class Findings:
             reasons.append(f"slow: p95 is {p95:.0f} ms, more than {LATENCY_P95_MS_MAX:.0f} ms")
         if self.offset is not None and beyond_doubt_ms(self.offset) > OFFSET_MS_MAX:
             reasons.append(
-                f"clock: {self.offset.offset_ns / NS_PER_MS:+.0f} ms from ours, more than {OFFSET_MS_MAX:.0f} ms: "
-                "set this host's clock (timedatectl, chronyc tracking)"
+                f"clock: this host is {abs(self.offset.offset_ns) / NS_PER_MS:.0f} ms {beside_ours(self.offset)} the "
+                f"venue, more than {OFFSET_MS_MAX:.0f} ms: set its clock (timedatectl, chronyc tracking)"
             )
         reasons += [f"rate limit {room.name}: no call is free" for room in self.rooms if room.free == 0]
         if self.stream_fault:
             reasons.append(f"stream of {self.stream_of}: {self.stream_fault}")
         return (DEGRADED if reasons else HEALTHY), reasons
+
+
+def beside_ours(offset: ClockOffset) -> str:
+    """Where this host's clock stands, seen from the venue's."""
+    return "behind" if offset.offset_ns >= 0 else "ahead of"
 
 
 def beyond_doubt_ms(offset: ClockOffset) -> float:
@@ -135,7 +141,7 @@ class Probe:
             await self._time_samples(samples)
             chosen = listed.get(symbol) if symbol else liquid(listed)
             if chosen is None:
-                found.stream_of, found.stream_fault = symbol, "the venue lists no instrument of this name"
+                found.stream_of, found.stream_fault = symbol, UNLISTED
             else:
                 await self._listen(chosen)
         elif listed is not None:

@@ -25,6 +25,7 @@ CLOCK_NS_MAX: Final = 1_000 * _MS
 _DATA_NOTICES: Final = (
     ("info", "market_data_back"), ("warning", "market_data_late"), ("error", "market_data_lost"),
 )  # fmt: skip
+_SILENT: Final = "no market data for {s} s; the stream is opened anew by itself"
 _CLOCK_NOTICES: Final = (
     ("info", "clock_offset_passed"), ("warning", "clock_offset"), ("error", "clock_offset_exceeded"),
 )  # fmt: skip
@@ -56,7 +57,7 @@ def judge_data(state: State, now_ns: int) -> list[Command]:
 
 def _data_notice(desk: Desk, lateness: int, age_ns: int, now_ns: int) -> Notify:
     severity, code = _DATA_NOTICES[lateness]
-    text = f"{desk.instrument.symbol}: " + (f"no market data for {age_ns // _MS} ms" if lateness else "data arrive")
+    text = f"{desk.instrument.symbol}: " + (_SILENT.format(s=age_ns // (1000 * _MS)) if lateness else "data arrive")
     return Notify(now_ns, severity, code, text)
 
 

@@ -210,6 +210,14 @@ class OrderNotPlaced(Struct, gc=False):
 
 
 @final
+class OrderSettled(Struct, gc=False):
+    """The venue's fills were read well after the order had ended: what was not filled by then never will be."""
+
+    ts_ns: int
+    client_id: str
+
+
+@final
 class CancelFailed(Struct, gc=False):
     """The venue refused a cancel (``order is too new``); the order may still work."""
 
@@ -339,8 +347,8 @@ class Stop(Struct, gc=False):
 EVENT_TYPES: Final = (
     Trade, Quote, Depth, Timer, Started, Reconciled, Feed, ClockMeasured, BreakerTurned, OrderRecovered, OrderDurable,
     OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired, OrderUnknown, OrderNotPlaced,
-    CancelFailed, ApiHealth, BrokerRead, WalletMeasured, Pause, LiftPause, ChooseProfile, Kill, Resume, Flatten,
-    Stop,
+    OrderSettled, CancelFailed, ApiHealth, BrokerRead, WalletMeasured, Pause, LiftPause, ChooseProfile, Kill, Resume,
+    Flatten, Stop,
 )  # fmt: skip
 """Every kind of event, for codecs and tests."""
 
@@ -356,6 +364,7 @@ OrderEvent = (
     | OrderExpired
     | OrderUnknown
     | OrderNotPlaced
+    | OrderSettled
     | CancelFailed
 )
 Event = (

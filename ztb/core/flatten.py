@@ -228,7 +228,7 @@ def _close(state: State, config: EngineConfig, running: Flattening, desk: Desk, 
     if not held_lots or not state.install or not _may_send(state, running, desk, now_ns):
         return _NOTHING
     side = SELL if held_lots > 0 else BUY
-    same = [order for order in state.at_stake(now_ns) if order.instrument == instrument.symbol]
+    same = [order for order in state.at_stake() if order.instrument == instrument.symbol]
     price, reference, is_known = closing_price(desk, side, running, config, now_ns)
     assert price > 0
     closable_lots = reducible_lots(side, held_lots, same)

@@ -89,7 +89,7 @@ def judge(
     if now_ns - desk.last_ns > limits.stale_ns_max:
         return Verdict("stale_market_data")
     working = list(state.working.values())
-    at_stake = state.at_stake(now_ns) if state.settling else working
+    at_stake = state.at_stake() if state.settling else working
     may_open = permit.opening and not closing
     wanted = min(limits.order_lots_max, desk.instrument.lots_max) if closing else config.order_lots
     lots, reduce_only, code = fit(desk, side, wanted, at_stake, may_open=may_open)

@@ -22,6 +22,7 @@ from ztb.core.event import (
     OrderRecovered,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
 )
 from ztb.core.market import AMOUNT_MAX, Desk
@@ -79,6 +80,9 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
             case OrderNotPlaced():
                 if order.filled_lots == 0:
                     order.apply(Trigger.NOT_PLACED)
+            case OrderSettled():
+                order.ended_ns = 0
+                state.settling.pop(order.client_id, None)
             case CancelFailed():
                 order.cancel_asked_ns = 0
                 order.cancel_again_ns = now_ns + CANCEL_AGAIN_NS

@@ -26,9 +26,6 @@ from ztb.core.rules import CONSERVATIVE, FIXED_SIZE, NO_EXITS, Exits, Rules, Siz
 from ztb.core.tally import Tally
 
 SNAPSHOT_VERSION: Final = 3
-SETTLE_NS: Final = 5_000_000_000
-"""So long the lots of an ended order still count as if they might fill: venues tell fills after they confirmed a
-cancel, and the limit on exposure must hold then too."""
 TRIPS_MAX: Final = 1_024
 FINISHED_ORDERS_MAX: Final = 512
 """So many finished orders stay known, so that a late or repeated event still finds its order."""
@@ -94,7 +91,7 @@ class State:
         self.working: dict[str, Order] = {}
         """Those of ``orders`` that are not terminal."""
         self.settling: dict[str, Order] = {}
-        """Those that ended lately without all their lots, oldest first."""
+        """Those that ended without all their lots, until the venue's history, read again, says that this is all."""
         self.control = Control(observe=config.observe, reduce_only_profile=config.reduce_only)
         self.rate = RateWindow()
         self.tally = Tally()
@@ -138,13 +135,12 @@ class State:
             for client_id in list(islice(finished, FINISHED_ORDERS_TOGETHER)):
                 del self.orders[client_id]
 
-    def at_stake(self, now_ns: int) -> list[Order]:
-        """Every order that may still fill: those that work, and those whose end is younger than ``SETTLE_NS``."""
-        self.settling = {
-            client_id: order
-            for client_id, order in self.settling.items()
-            if order.unfilled_lots and now_ns - order.ended_ns < SETTLE_NS
-        }
+    def at_stake(self) -> list[Order]:
+        """Every order that may still fill: those that work, and those that ended and have not settled yet.
+
+        Venues tell fills after they confirmed a cancel, and the limit on exposure must hold then too. No clock ends the
+        wait: only the venue's own history, read later, can say that nothing more will come.
+        """
         return [*self.working.values(), *self.settling.values()]
 
     def snapshot(self) -> dict[str, Any]:

@@ -116,6 +116,14 @@ def violations(profile: Profile) -> Iterator[tuple[Key, str]]:
     yield from _venue_violations(profile)
 
 
+def idle(profile: Profile) -> Iterator[tuple[Key, str]]:
+    """Each key that somebody set and that nothing reads, and why: no harm is done, but something else was meant."""
+    if profile.venue.paper:
+        for key in (("credentials", "key_file"), ("credentials", "secret_file"), ("venue", "account_stream_url")):
+            if value_at(profile, key):
+                yield key, "is not read: a paper account has no key and no private stream"
+
+
 def _venue_violations(profile: Profile) -> Iterator[tuple[Key, str]]:
     venue = profile.venue
     spelling, words = SPELLINGS[venue.name]

@@ -75,6 +75,7 @@ def load_profile(
     sources = dict.fromkeys(effective(profile), DEFAULT)
     sources.update({dotted(key): setting.place for key, setting in settings.items()})
     _refuse([f"{sources[dotted(key)]}: {dotted(key)} {why}" for key, why in bounds.violations(profile)], remedy)
+    warnings = [*warnings, *(f"{sources[dotted(key)]}: {dotted(key)} {why}" for key, why in bounds.idle(profile))]
     return LoadedProfile(name, profile, files, sources, digest(profile), tuple(warnings))
 
 

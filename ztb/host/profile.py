@@ -68,6 +68,7 @@ class Venue(Section):
     name: Literal["zaif", "gmo", "coinbase"] = Field(description="the exchange, and so the wire protocol")
     instrument: str = Field(
         pattern=r"^[A-Za-z0-9]{2,12}([_-][A-Za-z0-9]{2,6})?$",
+        examples=["btc_jpy", "BTC", "BTC_JPY", "BTC-USD"],
         description="what is traded, in the exchange's own spelling: btc_jpy, BTC (spot), BTC_JPY (leverage), BTC-USD",
     )
     simulator: bool = Field(default=False, description="start the built-in exchange and trade there")
@@ -86,6 +87,7 @@ class Venue(Section):
     fee_currency: str = Field(
         default="",
         pattern=r"^([a-z]{2,6})?$",
+        examples=["jpy", "btc", '""'],
         description="the currency in which the exchange takes its fees; empty: the quote currency",
     )
 

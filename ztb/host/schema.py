@@ -73,6 +73,8 @@ def allowed(key: Key) -> str:
     if kind is Decimal:
         return "a number" + _range(field)
     pattern = next((item.pattern for item in field.metadata if getattr(item, "pattern", None)), None)
+    if pattern and field.examples:
+        return "a text like " + ", ".join(map(str, field.examples))
     return f"a text of the form {pattern}" if pattern else "a text" + _range(field)
 
 

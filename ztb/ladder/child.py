@@ -23,6 +23,8 @@ from ztb.host.process import ProcessMeter, ProcessUse
 
 LOOK_S: Final = 0.01
 KIB: Final = 1024
+RSS_BYTES_UNSURE: Final = 4_000_000
+"""The kernel adds up resident pages per CPU, in batches: two readings of one size differ by some hundred pages."""
 CPU_SPAN_S_MIN: Final = 0.25
 """A shorter time says nothing about a mean."""
 
@@ -86,6 +88,8 @@ class Child:
                 [guard, "--pdeathsig", "KILL", "--", *command],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=dict(environ), start_new_session=True,
             )  # fmt: skip
+        ours_now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+        self._rss_bytes_of_starter = max(self._rss_bytes_of_starter, ours_now)
         self._meter = ProcessMeter(self._process.pid)
 
     @property
@@ -114,7 +118,8 @@ class Child:
         self.usage.cpu_seconds_total = used.ru_utime + used.ru_stime
         # Between fork and exec the child was a copy of us, and the kernel's peak knows that copy too.
         peak_bytes = used.ru_maxrss * KIB
-        self.usage.rss_bytes_peak = peak_bytes if peak_bytes > self._rss_bytes_of_starter else None
+        is_own = peak_bytes > self._rss_bytes_of_starter + RSS_BYTES_UNSURE
+        self.usage.rss_bytes_peak = peak_bytes if is_own else None
 
     def measure(self) -> None:
         """Take one sample."""

@@ -198,10 +198,10 @@ def _exchange(
         venue.name, rest=venue.rest_url, stream=venue.stream_url, account_stream=venue.account_stream_url
     )
     if options.simulator_url:
-        if not profile.venue.simulator:
+        if not (venue.simulator or venue.paper):
             raise ConfigError(
                 f"profile {loaded.name} trades on {addresses.rest}, not on the built-in exchange",
-                remedy="use a profile with venue.simulator = true",
+                remedy="use a profile with venue.simulator = true, or venue.paper = true for its public side",
             )
         addresses = addresses_at(profile.venue.name, options.simulator_url)
     keys = None

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ztb.core.event import BreakerTurned
 from ztb.service.inbox import Inbox
+from ztb.venues.limits import BREAKER_OPEN_S
 from ztb.venues.port import HeadRoom
 
 LOOK_WALL_S: Final = 0.25
@@ -36,7 +37,8 @@ class GovernorWatch:
         if shut and not self._was_open:
             self._was_open = True
             text = (
-                f"the venue does not answer: no calls of {', '.join(shut)} but cancels and look-ups; tried again soon"
+                f"the venue does not answer: of {', '.join(shut)} only cancels and look-ups leave; "
+                f"trial calls begin after {BREAKER_OPEN_S:g} s and close it when all succeed"
             )
             self._inbox.put_now(BreakerTurned(0, True, text))
         elif self._was_open and not shut and not is_trying:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Sequence, Set
 from typing import TypeVar
 
 from ztb.core.command import Place
@@ -50,6 +50,9 @@ class MeteredAccount:
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
         return await self._counted(self._account.look_up(instrument, venue_ids))
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        return await self._counted(self._account.look_up_tags(instrument, tags, since_ns=since_ns))
 
     async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
         return await self._counted(self._account.open_orders(instrument, urgent=urgent))

@@ -77,7 +77,8 @@ class Outbox:
         self._meter = meter
         self._on_failure = on_failure
         self._under_way: set[asyncio.Task[None]] = set()
-        self._placing: dict[asyncio.Task[None], float] = {}
+        self._placing: dict[asyncio.Task[None], tuple[str, float]] = {}
+        """Orders whose answer is awaited: client id, and since when."""
         self._cancelling: set[str] = set()
         self._cancel_together: list[Cancel] = []
         self._looked_up: set[str] = set()
@@ -96,7 +97,7 @@ class Outbox:
                 # Watched before it is sent: a fill may be told before the answer to the order is.
                 self._tracker.watch(command)
                 task = self._start(self._place(command))
-                self._placing[task] = time.monotonic()
+                self._placing[task] = (command.client_id, time.monotonic())
                 task.add_done_callback(self._placing.pop)
             case Cancel():
                 if command.client_id not in self._cancelling:
@@ -105,7 +106,9 @@ class Outbox:
                 if command.reason in URGENT_REASONS and self._placing:
                     asyncio.get_running_loop().call_later(ABANDON_WALL_S, self._abandon)
             case LookUp():
-                if command.client_id not in self._looked_up:
+                # While the answer may still come, the order is not lost: looked up now, it could be taken for another.
+                is_awaited = any(client_id == command.client_id for client_id, _ in self._placing.values())
+                if command.client_id not in self._looked_up and not is_awaited:
                     self._looked_up.add(command.client_id)
                     self._start(self._look_up(command))
 
@@ -148,7 +151,7 @@ class Outbox:
     def _abandon(self) -> None:
         """Give up orders whose answer does not come: private calls go one by one, and cancels wait behind them."""
         latest = time.monotonic() - ABANDON_WALL_S
-        for task, started in self._placing.items():
+        for task, (_, started) in self._placing.items():
             if started <= latest:
                 task.cancel()
 
@@ -202,7 +205,7 @@ class Outbox:
     def _refused(self, place: Place, code: str, text: str, *, kind: str = "store", held_back: bool = False) -> None:
         """Definitely not done: the venue's no, a rate limit, no connection, our own gate, or our disk.
 
-        ``held_back``: nobody was asked; the engine may try again at once.
+        ``held_back``: nobody was asked; the engine tries again soon.
         """
         self._tracker.forget(place.client_id)
         log.warning("order_refused", text, order=place.client_id, code=code, kind=kind)

@@ -56,6 +56,7 @@ class Reconciliation:
     ) -> None:
         """``epoch`` of this session; ``on_ready`` is called once, when the engine knows of a clean comparison."""
         self._clock = setting.clock
+        self._facts = setting.facts
         self._inbox: Inbox = setting.inbox
         self._pause_s = setting.profile.service.reconcile_seconds
         self._state = state
@@ -107,12 +108,14 @@ class Reconciliation:
 
     async def _reconcile(self) -> bool:
         clean, text, begun_ns = await self._compare()
+        self._facts.trouble = "" if clean else text
         self._inbox.put_now(Reconciled(0, clean, text, begun_ns))
         return clean
 
     async def _compare(self) -> tuple[bool, str, int]:
         """Whether there is no difference, in words what was found, and when the venue was asked."""
-        if self._compared is None:
+        compared = self._compared
+        if compared is None:
             return True, NO_ACCOUNT, 0
         text = ""
         begun_ns = 0
@@ -124,9 +127,10 @@ class Reconciliation:
             await self._inbox.until_empty()
             begun_ns = self._clock.now_ns()
             try:
-                clean, text = await self._look(self._compared)
+                clean, text = await self._look(compared)
             except VenueError as error:
-                if not error.retryable:
+                # Whether a key that worked before is really wrong is for the tracker to find out: it asks on.
+                if not (error.retryable or (error.kind == "auth" and compared.tracker.looks)):
                     raise
                 text = f"the venue could not be read: {error.message}"
                 self._note_read(ok=False, text=error.message)

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from ztb.core import flatten
 from ztb.core.command import FLATTEN, Balance, Cancel, Cleared, LookUp, Notify, Place, Tripped
-from ztb.core.error import InvariantBroken, StoreCorrupt, ZtbError
+from ztb.core.error import ConfigError, InvariantBroken, StoreCorrupt, ZtbError
 from ztb.core.event import (
     CancelFailed,
     ChooseProfile,
@@ -27,6 +27,7 @@ from ztb.core.event import (
     OrderRecovered,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
     Pause,
     Resume,
@@ -45,7 +46,7 @@ FOLDED_KINDS: Final = frozenset(EVENT_KINDS) | frozenset(COMMAND_KINDS)
 
 ORDER_EVENTS: Final = (
     OrderRecovered, OrderDurable, OrderSent, OrderAccepted, OrderFilled, OrderRejected, OrderCancelled, OrderExpired,
-    OrderUnknown, OrderNotPlaced, CancelFailed,
+    OrderUnknown, OrderNotPlaced, OrderSettled, CancelFailed,
 )  # fmt: skip
 
 _REMEDY: Final = "use the instrument and the version of ztb that wrote it, or start with an empty state directory"
@@ -71,7 +72,10 @@ def recover(state: State, checkpoint: dict[str, Any] | None, records: Iterable[R
     """
     try:
         if checkpoint is not None:
+            _check_instruments(state, checkpoint)
             state.restore(checkpoint)
+    except ConfigError:
+        raise
     except (ZtbError, LookupError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"the checkpoint cannot be restored: {error!r:.300}", remedy=_REMEDY) from error
     folded = 0
@@ -84,6 +88,16 @@ def recover(state: State, checkpoint: dict[str, Any] | None, records: Iterable[R
                 raise StoreCorrupt(text, remedy=_REMEDY) from error
             folded += 1
     return folded
+
+
+def _check_instruments(state: State, checkpoint: dict[str, Any]) -> None:
+    """A directory belongs to its instruments: with another one in the profile it is the profile that is wrong."""
+    held = sorted(set(checkpoint.get("markets", ())) - set(state.desks))
+    if held:
+        raise ConfigError(
+            f"this state directory holds the books of {', '.join(held)}, the profile trades {', '.join(state.desks)}",
+            remedy="name the instrument again, or another --state-dir",
+        )
 
 
 def fold(state: State, item: object, ts_ns: int) -> None:

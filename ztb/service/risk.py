@@ -17,7 +17,7 @@ from ztb.core.money import PPM, Grid, ceil_div
 from ztb.core.preview import Shock, preview
 from ztb.core.reaction import REACTIONS, status_of
 from ztb.core.rules import Rules
-from ztb.core.state import SETTLE_NS, State
+from ztb.core.state import State
 from ztb.core.trip import trips_last_hour
 
 PERCENT_SCALE: Final = 10_000
@@ -81,10 +81,7 @@ def _guard(code: str) -> dict[str, Any]:
 
 def uses(state: State, rules: Rules, *, now_ns: int) -> Iterator[Use]:
     """Every limit that something is used of: of each instrument, then of the account."""
-    at_stake = [
-        *state.working.values(),
-        *(order for order in state.settling.values() if now_ns - order.ended_ns < SETTLE_NS),
-    ]
+    at_stake = state.at_stake()
     exposure: int | None = 0
     for desk in state.desks.values():
         symbol, held = desk.instrument.symbol, desk.position.lots

@@ -17,11 +17,10 @@ from ztb.service import health, status
 from ztb.service.operator import LOOK_WALL_S, OperatorFiles
 from ztb.service.setting import Setting
 from ztb.service.starts import Starts
+from ztb.service.status import SAFE
 from ztb.service.supervision import Supervisor
 from ztb.store.lock import StateLock
 
-SAFE: Final = "safe"
-"""The phase and the level that the status tells."""
 STATUS_WALL_S: Final = 0.5
 NO_MONEY: Final = "unknown"
 
@@ -42,13 +41,12 @@ class SafeMode:
 
     @property
     def says(self) -> str:
-        """What failed three times, and what to do."""
+        """What failed last, what that means, and what to do; the status and the log have the others."""
         failed = self._starts.failed
-        texts = list(dict.fromkeys(one.text for one in failed))
-        what = texts[0] if len(texts) == 1 else "; ".join(texts)
         return (
-            f"safe mode: {len(failed)} starts in a row failed ({what}). Nothing is sent. Look at the account and the "
-            "log, put the cause right, then `ztb resume --reason TEXT` to start again"
+            f"safe mode: {len(failed)} starts in a row failed. Nothing is sent, and nobody watches the orders that "
+            f"may still work at the venue: look there. The last failure: {failed[-1].text}. Put it right, then "
+            "`ztb resume --reason TEXT` starts again"
         )
 
     async def until_resumed(self) -> bool:
@@ -62,7 +60,7 @@ class SafeMode:
         setting = self._setting
         setting.facts.phase = SAFE
         with closing(StateLock(setting.options.state_dir)):
-            log.error("safe_mode", self.says)
+            log.error("safe_mode", self.says, failures=[one.text for one in self._starts.failed])
             self._tell(self.says)
             # Up, and as ready as it will be: a start that never ends would be ended and begun again by systemd.
             setting.systemd.ready(self.says)

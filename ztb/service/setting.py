@@ -90,4 +90,5 @@ class Setting:
             pid=os.getpid(),
             state_dir=str(options.state_dir),
             time_scale=clock.scale,
+            venue=loaded.profile.venue.name,
         )

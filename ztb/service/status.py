@@ -16,6 +16,7 @@ from ztb.core.control import Level
 from ztb.core.flatten import left_in_words
 from ztb.core.flattening import FLAT, FLAT_DUST, ORDERS_OFF, Flattening
 from ztb.core.market import Desk
+from ztb.core.reaction import REACTIONS
 from ztb.core.state import State
 from ztb.service.flatness import progress
 from ztb.service.governor_watch import plain_rooms
@@ -23,6 +24,8 @@ from ztb.service.measure import Meter
 from ztb.venues.port import HeadRoom
 
 STATUS_NAME: Final = "status.json"
+SAFE: Final = "safe"
+"""Phase and level of a trader in safe mode."""
 SCHEMA_VERSION: Final = "1.0.0"
 
 
@@ -41,6 +44,10 @@ class Facts:
     state_dir: str
     """Where the journal of this session is."""
     time_scale: float
+    venue: str = ""
+    """Whose protocol is spoken, and with ``mode`` simulator or paper, whose market is played or followed."""
+    trouble: str = ""
+    """Why the newest comparison with the venue was not clean; "" when it was."""
 
 
 def document(
@@ -93,10 +100,11 @@ def in_words(facts: Facts, state: State, level: Level, *, now_ns: int) -> str:
     control = state.control
     match level:
         case Level.KILLED:
-            killed = f"killed by {control.kill_source}: {control.kill_reason}"
+            why = _reason_in_words(control.kill_reason)
+            killed = f"killed by {control.kill_source}: {why}"
             if state.flattening is not None:
                 return f"{killed}; {_flatten_words(state, state.flattening)}"
-            return f"{killed}; `ztb resume` with a reason lifts it"
+            return f"{killed}; nothing leaves but cancels; `ztb resume --reason TEXT` lifts it"
         case Level.FLATTENING if state.flattening is not None:
             return _flatten_words(state, state.flattening)
         case Level.STOPPING:
@@ -104,10 +112,9 @@ def in_words(facts: Facts, state: State, level: Level, *, now_ns: int) -> str:
         case Level.OBSERVE:
             return "observing: signals only, there is no way to send an order"
         case Level.STARTING:
-            return "reconciling orders and fills with the venue; nothing is opened until that is clean"
+            return _comparing(facts)
         case Level.CLOCK:
-            offset_ms = abs(state.clock_offset_ns) // 1_000_000
-            return f"the clock is {offset_ms} ms off the venue's: nothing is opened until NTP has corrected it"
+            return _clock_off(state)
         case Level.FROZEN:
             return f"paused, and nothing is closed either: {_pauses_in_words(state, now_ns)}"
         case Level.PAUSED:
@@ -116,7 +123,9 @@ def in_words(facts: Facts, state: State, level: Level, *, now_ns: int) -> str:
         return f"idle, the policy is suspended: {state.policy_suspended}"
     if not facts.armed:
         return "not armed: orders are decided and refused at the wire"
-    does = "reduce-only" if level is Level.REDUCE_ONLY else "trading"
+    if silent := [_silence(desk, now_ns) for desk in state.desks.values() if desk.lateness]:
+        return "; ".join(silent)
+    does = _reducing(state) if level is Level.REDUCE_ONLY else "trading"
     paused = _pauses_in_words(state, now_ns)
     return f"{does}, but paused: {paused}" if paused else does
 
@@ -137,6 +146,44 @@ def _flatten_words(state: State, running: Flattening) -> str:
         return f"{_OUTCOMES[running.outcome]} since a flatten; nothing is opened until `ztb resume`"
     late = "LATE, " if running.alarmed_ns else ""
     return f"{late}flattening ({running.mode}): {left_in_words(state)}"
+
+
+def _comparing(facts: Facts) -> str:
+    if facts.trouble:
+        return (
+            f"nothing is opened or closed, cancels go on: {facts.trouble}; compared again and again until it is clean"
+        )
+    return "reconciling orders and fills with the venue; nothing is opened until that is clean"
+
+
+def _clock_off(state: State) -> str:
+    side = "behind" if state.clock_offset_ns > 0 else "ahead of"
+    return (
+        f"this host's clock is {abs(state.clock_offset_ns) // 1_000_000} ms {side} the venue's: nothing is opened, "
+        "closing and cancels go on; correct it (chronyc tracking, timedatectl); measured again every 5 minutes"
+    )
+
+
+def _silence(desk: Desk, now_ns: int) -> str:
+    age_s = (now_ns - max(desk.heard_ns, desk.last_ns)) // 1_000_000_000
+    return (
+        f"no market data of {desk.instrument.symbol} for {age_s} s: the stream is opened anew by itself, after five "
+        "failures every 10 minutes; a restart of the trader tries at once"
+    )
+
+
+def _reducing(state: State) -> str:
+    reasons = state.control.reduce_only_reasons
+    if not reasons:
+        return "reduce-only, as the profile says: positions are closed, none is opened"
+    why = "; ".join(_reason_in_words(reason) for reason in reasons)
+    until = "it has passed" if all(reasons.values()) else "`ztb resume --reason TEXT`"
+    return f"reduce-only: {why}; nothing is opened until {until}"
+
+
+def _reason_in_words(reason: str) -> str:
+    reaction = REACTIONS.get(reason)
+    return reason if reaction is None else reaction.words
 
 
 def unknown_orders(state: State) -> int:

@@ -26,6 +26,7 @@ from ztb.service.loop import EngineLoop
 from ztb.service.metered import MeteredAccount
 from ztb.service.opened import CURSOR, OpenedStore, Recovered, SessionTape
 from ztb.service.outbox import Outbox
+from ztb.service.rights import check_rights
 from ztb.service.session_record import SESSION, SessionRecord, encode_session
 from ztb.service.setting import Setting
 from ztb.service.supervision import Supervisor
@@ -144,6 +145,7 @@ class Composer:
             setting.meter,
             setting.vitals,
         )
+        check_rights(await self._patiently(account.rights), is_play=setting.profile.kind in ("demo", "paper"))
         cursor = recovered.cursor if recovered.cursor is not None else await self._first_cursor(account, instrument)
         tracker = OrderTracker(
             account,
@@ -208,7 +210,7 @@ def _watch_again(tracker: OrderTracker, state: State) -> None:
     for order in state.orders.values():
         tracker.watch(order, known_fills=order.fills, venue_id=order.venue_id)
         if order.is_terminal:
-            tracker.forget(order.client_id)
+            tracker.forget(order.client_id, may_fill=order.client_id in state.settling)
         elif order.venue_id or order.state in ACKNOWLEDGED:
             # The venue had it: so it can end, but it cannot turn out never to have been there.
             tracker.note_venue_id(order.client_id, order.venue_id)

@@ -15,6 +15,8 @@ from typing import Any, Final, final
 from ztb.core.error import UsageError
 
 SLOW_MS_MAX: Final = 600_000
+CLOCK_MS_MAX: Final = 86_400_000
+"""A clock can be in the wrong time zone, or on the wrong day."""
 COUNT_MAX: Final = 1_000_000
 DAY_S: Final = 86_400
 _SECOND_NS: Final = 1_000_000_000
@@ -118,9 +120,9 @@ class Moods:
             raise UsageError(f"probability is {mood.probability!r}", remedy="a number from 0 to 1")
         if mood.count is not None and not 1 <= mood.count <= COUNT_MAX:
             raise UsageError(f"count is {mood.count!r}", remedy=f"a whole number from 1 to {COUNT_MAX}")
-        low = -SLOW_MS_MAX if mood.name in _SIGNED else 0
-        if not low <= mood.ms <= SLOW_MS_MAX:
-            raise UsageError(f"ms is {mood.ms!r}", remedy=f"a whole number from {low} to {SLOW_MS_MAX}")
+        low, high = (-CLOCK_MS_MAX, CLOCK_MS_MAX) if mood.name in _SIGNED else (0, SLOW_MS_MAX)
+        if not low <= mood.ms <= high:
+            raise UsageError(f"ms is {mood.ms!r}", remedy=f"a whole number from {low} to {high}")
         for second in (mood.from_s, mood.to_s):
             if second is not None and not 0 <= second <= DAY_S:
                 raise UsageError(f"{second!r} is no second of a day", remedy=f"a whole number from 0 to {DAY_S}")

@@ -40,6 +40,10 @@ DIGITS_MAX: Final = 30
 """Decimal exponents and digit counts beyond this are refused before they can cost memory."""
 ENDED_ORDERS_MAX: Final = 10_000
 """Ended orders whose late fills are still recognised."""
+AUTH_REFUSALS_MAX: Final = 5
+"""So often in a row a venue may call a key wrong that it took before: tokens expire, and gateways err."""
+SETTLED_S: Final = 3.0
+"""Fills that are read so long after an order ended are all of its fills."""
 ENDED_RECHECK_S: Final = 60
 """For so long after an order ended unfilled its part of the history is read again."""
 STRAY_FILLS_MAX: Final = 1_000

@@ -11,12 +11,12 @@ touched (F-25).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ztb.core.command import Place
 from ztb.core.event import Depth, Feed, Quote, Trade
@@ -35,6 +35,8 @@ class Capabilities:
     """The venue shows our tag with fills; else they are known by the venue's order id."""
     order_status: bool
     """``look_up`` answers for ended orders too."""
+    tag_status: bool
+    """``look_up_tags`` answers for orders whose id we were never told, ended ones too."""
     private_stream: bool
     reduce_only: bool
     """An order of a leveraged instrument with ``reduce_only`` can never open or flip a position at the venue."""
@@ -263,6 +265,16 @@ class Market(Protocol):
         ...
 
 
+@runtime_checkable
+class PartlyRead(Protocol):
+    """A market whose list of instruments may hold some that cannot be read."""
+
+    @property
+    def unread(self) -> int:
+        """So many were left out of the list that was told last."""
+        ...
+
+
 class Account(Protocol):
     """Private calls of one key. Only this type can move money; live-lite and paper never hold one that is real."""
 
@@ -294,6 +306,13 @@ class Account(Protocol):
         """The venue's word on these orders; one that it does not know is missing from the answer.
 
         Where ``capabilities.order_status`` is False: always an empty list, and nothing is asked.
+        """
+        ...
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """The venue's word on the orders with these tags, sent at ``since_ns`` or later; a missing one proves nothing.
+
+        Where ``capabilities.tag_status`` is False: always an empty list, and nothing is asked.
         """
         ...
 

@@ -21,6 +21,7 @@ from ztb.core.event import (
     OrderEvent,
     OrderFilled,
     OrderSent,
+    OrderSettled,
     Quote,
     Trade,
 )
@@ -83,6 +84,7 @@ class ReplayVenue:
         if type(command) is Cancel:
             if self._resting.pop(command.client_id, None) is not None:
                 answers.append(OrderCancelled(ts_ns, command.client_id))
+                answers.append(OrderSettled(ts_ns, command.client_id))
             return
         assert type(command) is Place
         self._take(command, ts_ns, answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, ValuesView
 
 from ztb.venues import limits
+from ztb.venues.settling import Settling
 from ztb.venues.watched import Watched
 
 
@@ -14,6 +15,7 @@ class Roster:
     def __init__(self) -> None:
         self.live: dict[str, Watched] = {}
         """Orders whose end is not known yet, by client id."""
+        self.settling = Settling()
         self._ended: dict[str, Watched] = {}
         self._by_venue_id: dict[str, str] = {}
         self._first_seen: dict[str, int] = {}
@@ -63,11 +65,13 @@ class Roster:
             del self._first_seen[next(iter(self._first_seen))]
         return known
 
-    def end(self, entry: Watched, monotonic_ns: int) -> bool:
-        """Stop to judge the order; False if that was done before."""
+    def end(self, entry: Watched, monotonic_ns: int, *, may_fill: bool) -> bool:
+        """Stop to judge the order; False if that was done before. ``may_fill``: a fill of it may still be told."""
         if self.live.pop(entry.client_id, None) is None:
             return False
         entry.ended_ns = monotonic_ns
+        if may_fill:
+            self.settling.add(entry)
         self._ended[entry.client_id] = entry
         if len(self._ended) > limits.ENDED_ORDERS_MAX:
             oldest = self._ended.pop(next(iter(self._ended)))

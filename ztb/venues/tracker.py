@@ -72,6 +72,7 @@ class OrderTracker:
         self._patience = patience or Patience()
         able = account.capabilities
         self._has_status = able.order_status
+        self._finds_tags = able.tag_status
         self._watch = Watch(
             instrument,
             tag_prefix=TAG_PREFIX,
@@ -151,11 +152,14 @@ class OrderTracker:
         )
         self._hurry()
 
-    def forget(self, client_id: str) -> None:
-        """The order ended in another way (rejected, never sent). A late fill of it is still told."""
+    def forget(self, client_id: str, *, may_fill: bool = False) -> None:
+        """The order ended in another way (rejected, never sent, before a restart). A late fill of it is still told.
+
+        ``may_fill``: it had ended, and the fills had not been read again since.
+        """
         entry = self._watch.live.get(client_id)
         if entry is not None:
-            self._watch.end(entry, self._clock.monotonic_ns())
+            self._watch.end(entry, self._clock.monotonic_ns(), may_fill=may_fill)
 
     def ours_among(self, orders: Iterable[OpenOrder]) -> dict[str, OpenOrder]:
         """Those that are proven ours, by client id; nobody may touch any other (F-25)."""
@@ -197,9 +201,7 @@ class OrderTracker:
             try:
                 await self._look(must_read_fills=False)
             except VenueError as error:
-                self.failures_in_row += 1
-                if not error.retryable:
-                    raise
+                self._bear(error)
             for event in self.told():
                 yield event
             await self._pause()
@@ -250,8 +252,14 @@ class OrderTracker:
         try:
             await self._look(must_read_fills=True)
         except VenueError as error:
-            if not error.retryable:
-                raise
+            self._bear(error)
+
+    def _bear(self, error: VenueError) -> None:
+        """Count a failure that may pass; raise another one. A key that worked before is called wrong a few times."""
+        self.failures_in_row += 1
+        is_known_key = error.kind == "auth" and self.looks > 0 and self.failures_in_row < limits.AUTH_REFUSALS_MAX
+        if not (error.retryable or is_known_key):
+            raise error
 
     async def reconcile(self, ours: Mapping[str, int]) -> ReconcileReport:
         """Compare what we hold to be working (remaining lots by client id) with the venue; changes nothing there.
@@ -306,7 +314,8 @@ class OrderTracker:
         self._success()
         self._untold += self._watch.see_open(orders, self._clock.now_ns())
         open_now = {order.venue_id: order.remaining_lots for order in orders}
-        if open_now != self._open_before or self._has_unsettled():
+        began_ns = self._clock.monotonic_ns()
+        if open_now != self._open_before or self._has_unsettled() or self._watch.settling.is_due(began_ns):
             self._is_history_due = True
         self._open_before = open_now
         is_due = self._is_history_due or self._is_history_old()
@@ -319,6 +328,7 @@ class OrderTracker:
             # Without the fills nothing is concluded; they are read as soon as the rate allows.
             return False
         self._untold += self._watch.conclude(self._clock.now_ns(), self._clock.monotonic_ns())
+        self._untold += self._watch.settling.over(self._clock.now_ns(), began_ns)
         return True
 
     async def _read_fills(self, *, urgent: bool) -> None:
@@ -332,10 +342,16 @@ class OrderTracker:
 
     async def _read_status(self) -> None:
         """An order that is missing from the answer is not known to have ended: silence is no evidence here either."""
+        symbol, reports = self._instrument.symbol, list[OrderReport]()
         venue_ids = self._watch.ids_to_ask() if self._has_status else []
         if venue_ids:
-            for report in await self._account.look_up(self._instrument.symbol, venue_ids):
-                self._untold += self._watch.see_report(report, self._clock.now_ns(), is_asked=True)
+            reports += await self._account.look_up(symbol, venue_ids)
+        lost = [entry for entry in self._watch.live.values() if entry.is_lost] if self._finds_tags else []
+        if lost:
+            tags = frozenset(entry.client_id for entry in lost)
+            reports += await self._account.look_up_tags(symbol, tags, since_ns=min(entry.sent_ns for entry in lost))
+        for report in reports:
+            self._untold += self._watch.see_report(report, self._clock.now_ns(), is_asked=True)
 
     def _has_unsettled(self) -> bool:
         return any(entry.is_unsettled for entry in self._watch.live.values())
@@ -370,7 +386,8 @@ class OrderTracker:
         if self.failures_in_row:
             seconds = min(seconds * (1 << min(self.failures_in_row, 10)), self._pace.failure_s_max)
         elif is_calm and (self.is_idle or (self.is_stream_live and not self._has_unsettled())):
-            seconds = self._pace.slow_s if self.is_idle else self._pace.stream_s
+            is_quiet = self.is_idle and not self._watch.settling
+            seconds = self._pace.slow_s if is_quiet else min(self._pace.stream_s, self._pace.slow_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds / self._clock.scale):
                     await self._nudge.wait()

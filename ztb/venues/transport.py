@@ -14,16 +14,24 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
-import httpx
+import httpcore
 
 from ztb.core.error import InvariantBroken, Throttled, UnknownFate, Unreachable, VenueError
 from ztb.venues import limits
 from ztb.venues.endpoint import checked_url, is_encrypted
 from ztb.venues.port import ServerTime
 
-_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_HERE: Final = "nothing listens there: start the exchange (`ztb simulator`), or correct the address"
+"""In the clear only this host is spoken to."""
+_THERE: Final = "check this host's network (name service, firewall, proxy) and the venue's status page"
+_NOT_SENT: Final = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.UnsupportedProtocol)
+_CUT_SHORT: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError)
 _REFUSED_FOR_NOW: Final = frozenset({403, 429})
+"""Not done, also for an order: they are said by what stands before the exchange (its network's edge, its counter of
+calls), which refuses a request instead of passing it on. A 5xx can come from behind that, so it leaves the fate open.
+"""
 _LAST_MOMENT: Final = "http11.send_request_body.started"
 """What httpcore calls the moment at which the connection stands, the head is out, and the body is written next: from
 there to the socket nothing is awaited. A request without its body is none, so what stops here was not sent."""
@@ -58,21 +66,26 @@ class Transport:
         self._date = ""
         if tls is None and is_encrypted(base_url):
             tls = ssl.create_default_context()
-        pool = httpx.Limits(
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls,
             max_connections=limits.CONNECTIONS_MAX,
             max_keepalive_connections=limits.CONNECTIONS_MAX,
             keepalive_expiry=30,
+            uds=uds,
         )
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(
-                verify=tls or False, trust_env=False, http1=True, http2=False, limits=pool, uds=uds, retries=0
-            ),
-            timeout=httpx.Timeout(read_s_max, connect=limits.CONNECT_S_MAX, pool=limits.CONNECT_S_MAX),
-            follow_redirects=False,
-            trust_env=False,
-            # A compressed answer could unpack to any size; what we ask for is small.
-            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "ztb"},
-        )
+        parts = urlsplit(self._base_url)
+        # A compressed answer could unpack to any size; what we ask for is small.
+        self._headers = {
+            "host": parts.netloc,
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "ztb",
+        }
+        self._host = parts.netloc
+        self._is_encrypted = parts.scheme == "https"
+        self._timeouts = {
+            "read": read_s_max, "write": read_s_max, "connect": limits.CONNECT_S_MAX, "pool": limits.CONNECT_S_MAX
+        }  # fmt: skip
 
     async def get(
         self,
@@ -123,16 +136,18 @@ class Transport:
         when it raises, nothing was sent.
         """
         assert last_word is None or body, "without a body a request is whole before the last word"
+        extensions: dict[str, object] = {"timeout": self._timeouts}
         trace = None if last_word is None else _LastWord(last_word)
-        request = self._client.build_request(
-            method,
-            self._base_url + path,
-            params=params,
-            content=body or None,
-            headers=dict(headers or {}),
-            extensions={} if trace is None else {"trace": trace},
+        if trace is not None:
+            extensions["trace"] = trace
+        told = self._headers | dict(headers or {})
+        if body or method == "POST":
+            told["content-length"] = str(len(body))
+        query = f"?{urlencode(params)}" if params else ""
+        request = httpcore.Request(
+            method, self._base_url + path + query, headers=list(told.items()), content=body, extensions=extensions
         )
-        answer = await self._exchange(request, changes_state, statuses)
+        answer = await self._exchange(request, f"{method} {self._host}{path}", changes_state, statuses)
         if trace is not None and not trace.was_asked:
             raise InvariantBroken("a request left without the last word: does httpcore name its moments otherwise?")
         return answer
@@ -147,17 +162,19 @@ class Transport:
 
     async def close(self) -> None:
         """Close every kept connection."""
-        await self._client.aclose()
+        await self._pool.aclose()
 
-    async def _exchange(self, request: httpx.Request, changes_state: bool, statuses: frozenset[int]) -> Answer:
-        where = f"{request.method} {request.url.host}{request.url.path}"
+    async def _exchange(
+        self, request: httpcore.Request, where: str, changes_state: bool, statuses: frozenset[int]
+    ) -> Answer:
         try:
             async with asyncio.timeout(self._exchange_s_max):
-                response = await self._client.send(request, stream=True)
-                self._date = response.headers.get("date", "")
+                response = await self._pool.handle_async_request(request)
+                headers = _headers_of(response)
+                self._date = headers.get("date", "")
                 try:
-                    self._judge_status(response, where, changes_state, statuses)
-                    return Answer(response.status_code, await self._body(response, where, changes_state))
+                    self._judge(response.status, headers, where, changes_state, statuses)
+                    return Answer(response.status, await self._body(response, where, changes_state))
                 finally:
                     await response.aclose()
         except _NOT_SENT as error:
@@ -165,20 +182,19 @@ class Transport:
                 f"{where}: no connection: {_reason(error)}",
                 kind="network",
                 retryable=True,
-                remedy="check the network, the egress socket and the venue's status page",
+                remedy=_THERE if self._is_encrypted else _HERE,
             ) from None
         except TimeoutError:
             raise _lost(where, f"no whole answer within {self._exchange_s_max:g} s", changes_state) from None
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+        except _CUT_SHORT as error:
             raise _lost(where, _reason(error), changes_state) from None
 
-    def _judge_status(
-        self, response: httpx.Response, where: str, changes_state: bool, statuses: frozenset[int]
+    def _judge(
+        self, status: int, headers: Mapping[str, str], where: str, changes_state: bool, statuses: frozenset[int]
     ) -> None:
-        status = response.status_code
         if status in _REFUSED_FOR_NOW:
             # Coinbase names the seconds until its window ends in a header of its own.
-            wish = response.headers.get("retry-after") or response.headers.get("x-ratelimit-reset", "")
+            wish = headers.get("retry-after") or headers.get("x-ratelimit-reset", "")
             self.retry_after_s = _retry_after_s(wish)
         if status != 200 and status not in statuses:
             if status in _REFUSED_FOR_NOW:
@@ -189,12 +205,12 @@ class Transport:
                     retryable=True,
                 )
             raise _lost(where, f"HTTP {status}", changes_state, code=str(status))
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if headers.get("content-encoding", "identity") != "identity":
             raise _lost(where, "an answer in an encoding that was not asked for", changes_state)
 
-    async def _body(self, response: httpx.Response, where: str, changes_state: bool) -> bytes:
+    async def _body(self, response: httpcore.Response, where: str, changes_state: bool) -> bytes:
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_stream():
             body += chunk
             if len(body) > self._response_bytes_max:
                 raise _lost(where, f"an answer of more than {self._response_bytes_max} bytes", changes_state)
@@ -215,6 +231,11 @@ class _LastWord:
         if moment == _LAST_MOMENT:
             self.was_asked = True
             self._ask()
+
+
+def _headers_of(response: httpcore.Response) -> dict[str, str]:
+    """By their names in small letters; of one that comes twice, the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
 
 
 def _lost(where: str, reason: str, changes_state: bool, *, code: str = "") -> VenueError:

@@ -25,7 +25,7 @@ from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.port import OpenOrder, OrderReport, OrderStatus, VenueFill
 from ztb.venues.roster import Roster
-from ztb.venues.self_trade import OTHER_ORDER_LOOKS_MAX, other_order
+from ztb.venues.self_trade import OTHER_ORDER_LOOKS_MAX, other_orders
 from ztb.venues.unclaimed import Unclaimed
 from ztb.venues.verdict import Patience, Verdict, counts, verdict
 from ztb.venues.watched import OrderLike, Watched, sent_ns_of
@@ -51,6 +51,7 @@ class Watch:
         self._patience = patience or Patience()
         self._has_status = has_status
         self._roster = Roster()
+        self.settling = self._roster.settling
         self._unclaimed = Unclaimed(self._roster, shows_tags=shows_tags)
         self.look = 0
         self.stray_fills: dict[str, VenueFill] = {}
@@ -336,18 +337,21 @@ class Watch:
             tagged = self.find(fill.tag)
             assert tagged is not None, "the fill was taken in for this order"
             looks = self.look - seen_at_look
-            other = other_order(fill, tagged, self.live.values(), self._roster.ended, looks=looks)
-            if other is not None or looks >= OTHER_ORDER_LOOKS_MAX:
+            others = other_orders(fill, tagged, self.live.values(), self._roster.ended, looks=looks)
+            if others or looks >= OTHER_ORDER_LOOKS_MAX:
                 del self._self_trades[fill.trade_id]
-            if other is not None:
+            for other, lots in others:
                 # The row's fee is that of both sides, and was told with the tagged one.
-                half = replace(fill, side=other.side, fee=Decimal(0), maker=True)
+                half = replace(fill, side=other.side, lots=lots, fee=Decimal(0), maker=True)
                 events.append(self._see_one_fill(other, half, ts_ns))
         return events
 
-    def end(self, entry: Watched, monotonic_ns: int) -> None:
-        """Stop to judge the order. It is kept, because a late fill of it is still a fill."""
-        self._roster.end(entry, monotonic_ns)
+    def end(self, entry: Watched, monotonic_ns: int, *, may_fill: bool = True) -> None:
+        """Stop to judge the order. It is kept, because a late fill of it is still a fill.
+
+        ``may_fill`` False: the venue refused it outright, or an earlier session saw it settle.
+        """
+        self._roster.end(entry, monotonic_ns, may_fill=may_fill)
 
     def read_from(self, newest: str, monotonic_ns: int) -> str:
         """The cursor to read fills after, so that one which the venue shows late cannot be missed.
@@ -358,7 +362,7 @@ class Watch:
         self._owing = {client_id: entry for client_id, entry in self._owing.items() if entry.is_short_of_fills}
         for entry in self._owing.values():
             return entry.since_cursor
-        recent_ns = monotonic_ns - limits.ENDED_RECHECK_S * _NS
+        recent_ns = self.settling.since_ns(monotonic_ns - limits.ENDED_RECHECK_S * _NS)
         oldest: Watched | None = None
         for entry in self._roster.newest_ended():
             if entry.ended_ns < recent_ns:

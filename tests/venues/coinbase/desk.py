@@ -52,17 +52,17 @@ class Desk:
         way = None if uds is None else str(uds)
         self.transport = Transport(server.url, uds=way, read_s_max=0.3, exchange_s_max=1.0)
         self.limiter = Limiter(rules.RATE_RULES, clock=self.clock)
+        self.public = CoinbasePublic(self.transport, limiter=self.limiter, clock=self.clock)
         self.calls = SignedCalls(
             self.transport,
             address=address or server.url,
             signer=Signer(ApiKeys(KEY_NAME, private_pem())),
             limiter=self.limiter,
-            clock=self.clock,
+            time=self.public.time,
         )
         self.account = CoinbaseAccount(
-            self.calls, clock=self.clock, instruments={"BTC-USD": BTC_USD}, ids_as_uuid=ids_as_uuid, at_wire=at_wire
+            self.calls, instruments={"BTC-USD": BTC_USD}, ids_as_uuid=ids_as_uuid, at_wire=at_wire
         )
-        self.public = CoinbasePublic(self.transport, limiter=self.limiter, clock=self.clock)
 
     def target(self, number: int = -1) -> tuple[str, str, list[tuple[str, str]]]:
         """Method, path under the API and parameters of one request."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,19 @@ def test_every_private_call_counts_for_the_whole() -> None:
     asyncio.run(run())
 
 
+def test_what_our_own_limit_held_back_does_not_count_for_the_whole() -> None:
+    # The places of all calls come back after ten minutes: a policy that wants too much must not use them up.
+    async def run() -> None:
+        async with desk(taken()) as made:
+            before = made.limiter.head_room("all")
+            for _ in range(100):
+                with suppress(Throttled):
+                    await made.account.place(order())
+            assert made.limiter.head_room("all") == before - len(made.server.requests)
+
+    asyncio.run(run())
+
+
 def cancels(*rows: tuple[str, bool, str]) -> Answer:
     results = [{"order_id": one, "success": success, "failure_reason": reason} for one, success, reason in rows]
     return says({"results": results})
@@ -499,6 +513,25 @@ def test_several_orders_are_looked_up_fifty_in_a_call_and_strangers_are_left_out
     asyncio.run(run())
 
 
+def test_orders_are_found_by_our_id_whatever_became_of_them() -> None:
+    async def run() -> None:
+        ended = a_row(status="CANCELLED", filled_size="0")
+        foreign = a_row(order_id="f", client_order_id="theirs", status="FAILED", order_configuration={})
+        other = a_row(order_id="o", client_order_id=WIRE.replace("2345", "2346"))
+        async with desk(page("orders", [foreign, ended, other])) as made:
+            [report] = await made.account.look_up_tags("BTC-USD", {TAG}, since_ns=START_NS)
+            assert (report.venue_id, report.tag, report.status) == (ended["order_id"], TAG, OrderStatus.CANCELLED)
+            method, path, parameters = made.target()
+            assert (method, path) == ("GET", "orders/historical/batch")
+            asked = dict(parameters)
+            assert asked["product_ids"] == "BTC-USD"
+            assert "order_status" not in asked
+            # 2023-11-14T22:13:20Z, and a minute more.
+            assert asked["start_date"].startswith("2023-11-14T22:12:20")
+
+    asyncio.run(run())
+
+
 def test_look_up_of_nothing_asks_nothing() -> None:
     async def run() -> None:
         async with desk(hang) as made:
@@ -577,16 +610,12 @@ def test_balances_are_read_page_by_page() -> None:
     asyncio.run(run())
 
 
-def test_rights_fees_and_positions() -> None:
+def test_rights_and_positions() -> None:
     async def run() -> None:
-        async with desk(reply(rest_body("key_permissions")), reply(rest_body("transaction_summary"))) as made:
+        async with desk(reply(rest_body("key_permissions"))) as made:
             assert await made.account.rights() == Rights(read=True, trade=True, withdraw=False)
-            assert await made.account.fee_rates_ppm() == (6_000, 12_000)
             assert await made.account.positions("BTC-USD") == []
-            assert [request.target for request in made.server.requests] == [
-                f"{API}/key_permissions",
-                f"{API}/transaction_summary",
-            ]
+            assert [request.target for request in made.server.requests] == [f"{API}/key_permissions"]
 
     asyncio.run(run())
 
@@ -598,7 +627,6 @@ READS: dict[str, Callable[[CoinbaseAccount], Awaitable[object]]] = {
     "newest_cursor": lambda account: account.newest_cursor("BTC-USD"),
     "balances": lambda account: account.balances(),
     "rights": lambda account: account.rights(),
-    "fee_rates_ppm": lambda account: account.fee_rates_ppm(),
 }
 
 

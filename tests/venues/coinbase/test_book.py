@@ -38,8 +38,14 @@ class Plain:
         return sorted(self.sides[side].items(), reverse=side == BUY)[:count]
 
 
-def ordered(levels: tuple[tuple[int, int], ...], side: int) -> bool:
-    prices = [price for price, _ in levels]
+def levels(changes: list[tuple[int, int, int]]) -> tuple[dict[int, int], dict[int, int]]:
+    """Lots by price, of bids and of asks, as a message tells them; the last word counts."""
+    bids = {price: lots for side, price, lots in changes if side == BUY}
+    return bids, {price: lots for side, price, lots in changes if side == SELL}
+
+
+def ordered(news: tuple[tuple[int, int], ...], side: int) -> bool:
+    prices = [price for price, _ in news]
     return prices == sorted(set(prices), reverse=side == BUY)
 
 
@@ -49,13 +55,13 @@ def test_who_follows_what_is_told_has_the_venues_book(batches: list[list[tuple[i
     for number, batch in enumerate(batches):
         for change in batch:
             venue.set(*change)
-        is_snapshot, bids, asks = (True, *book.load(batch)) if number == 0 else book.change(batch)
+        is_snapshot, bids, asks = (True, *book.load(*levels(batch))) if number == 0 else book.change(*levels(batch))
         if is_snapshot:
             follower = Plain()
-        for side, levels in ((BUY, bids), (SELL, asks)):
-            assert ordered(levels, side)
-            assert not is_snapshot or all(lots > 0 for _, lots in levels)
-            for price, lots in levels:
+        for side, news in ((BUY, bids), (SELL, asks)):
+            assert ordered(news, side)
+            assert not is_snapshot or all(lots > 0 for _, lots in news)
+            for price, lots in news:
                 follower.set(side, price, lots) if lots or price in follower.sides[side] else None
         assert book.touch == (*venue.best(BUY), *venue.best(SELL))
         for side in (BUY, SELL):
@@ -67,31 +73,31 @@ def test_who_follows_what_is_told_has_the_venues_book(batches: list[list[tuple[i
 
 def test_change_that_changes_nothing_is_not_told() -> None:
     book = Book()
-    book.load([(BUY, 10, 5), (SELL, 20, 5)])
-    assert book.change([(BUY, 10, 5), (BUY, 9, 0), (SELL, 20, 5)]) == (False, (), ())
+    book.load(*levels([(BUY, 10, 5), (SELL, 20, 5)]))
+    assert book.change(*levels([(BUY, 10, 5), (BUY, 9, 0), (SELL, 20, 5)])) == (False, (), ())
 
 
 def test_removed_level_is_told_with_no_lots() -> None:
     book = Book()
-    book.load([(BUY, 10, 5), (BUY, 9, 2), (SELL, 20, 5)])
-    assert book.change([(BUY, 10, 0), (SELL, 19, 1)]) == (False, ((10, 0),), ((19, 1),))
+    book.load(*levels([(BUY, 10, 5), (BUY, 9, 2), (SELL, 20, 5)]))
+    assert book.change(*levels([(BUY, 10, 0), (SELL, 19, 1)])) == (False, ((10, 0),), ((19, 1),))
     assert book.touch == (9, 2, 19, 1)
 
 
 def test_deep_levels_are_kept_and_told_when_the_touch_comes_down_to_them() -> None:
     book = Book(depth_levels=4)
-    bids, _ = book.load([(BUY, price, 1) for price in range(1, 101)])
+    bids, _ = book.load(*levels([(BUY, price, 1) for price in range(1, 101)]))
     assert bids == ((100, 1), (99, 1), (98, 1), (97, 1))
-    assert book.change([(BUY, 50, 9)]) == (False, (), ())
-    is_snapshot, bids, _ = book.change([(BUY, price, 0) for price in range(51, 101)])
+    assert book.change(*levels([(BUY, 50, 9)])) == (False, (), ())
+    is_snapshot, bids, _ = book.change(*levels([(BUY, price, 0) for price in range(51, 101)]))
     assert is_snapshot
     assert bids == ((50, 9), (49, 1), (48, 1), (47, 1))
 
 
 def test_book_that_grows_on_top_is_told_anew_before_it_grows_without_end() -> None:
     book = Book(depth_levels=4)
-    book.load([(BUY, price, 1) for price in range(1, 11)])
-    told = [book.change([(BUY, 10 + number, 1)]) for number in range(1, 40)]
+    book.load(*levels([(BUY, price, 1) for price in range(1, 11)]))
+    told = [book.change(*levels([(BUY, 10 + number, 1)])) for number in range(1, 40)]
     assert any(is_snapshot for is_snapshot, _, _ in told)
     assert all(len(bids) <= 4 for _, bids, _ in told)
 
@@ -99,26 +105,26 @@ def test_book_that_grows_on_top_is_told_anew_before_it_grows_without_end() -> No
 @pytest.mark.parametrize("ask", [10, 9])
 def test_crossed_book_is_not_believed(ask: int) -> None:
     with pytest.raises(StreamBroken):
-        Book().load([(BUY, 10, 1), (SELL, ask, 1)])
+        Book().load(*levels([(BUY, 10, 1), (SELL, ask, 1)]))
     book = Book()
-    book.load([(BUY, 10, 1), (SELL, 11, 1)])
+    book.load(*levels([(BUY, 10, 1), (SELL, 11, 1)]))
     with pytest.raises(StreamBroken):
-        book.change([(SELL, ask, 1)])
+        book.change(*levels([(SELL, ask, 1)]))
 
 
 def test_one_sided_and_empty_books_are_books() -> None:
     book = Book()
-    assert book.load([]) == ((), ())
+    assert book.load(*levels([])) == ((), ())
     assert book.touch == (0, 0, 0, 0)
-    assert book.change([(SELL, 5, 2)]) == (False, (), ((5, 2),))
+    assert book.change(*levels([(SELL, 5, 2)])) == (False, (), ((5, 2),))
     assert book.touch == (0, 0, 5, 2)
 
 
 def test_book_of_more_levels_than_there_can_be_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "BOOK_LEVELS_MAX", 3)
     book = Book()
-    book.load([(BUY, price, 1) for price in (1, 2, 3)])
+    book.load(*levels([(BUY, price, 1) for price in (1, 2, 3)]))
     with pytest.raises(StreamBroken):
-        book.change([(BUY, 4, 1)])
+        book.change(*levels([(BUY, 4, 1)]))
     with pytest.raises(StreamBroken):
-        Book().load([(SELL, price, 1) for price in (1, 2, 3, 4)])
+        Book().load(*levels([(SELL, price, 1) for price in (1, 2, 3, 4)]))

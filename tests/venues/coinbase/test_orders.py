@@ -14,8 +14,9 @@ from tests.venues.coinbase.samples import BTC_USD, rest_answer, variant
 from ztb.core.command import FOK, GTC, IOC, MARKET, POST_ONLY, Place
 from ztb.core.error import Rejected, UnknownFate, VenueError
 from ztb.core.instrument import BUY, SELL
-from ztb.venues.coinbase import codec, orders
+from ztb.venues.coinbase import orders
 from ztb.venues.coinbase.client_id import wire_id
+from ztb.venues.decoding import decoded
 from ztb.venues.port import OpenOrder, OrderReport, OrderStatus, VenueFill
 
 TAG = "ztb-0123456789abcdef0123"
@@ -32,12 +33,12 @@ def order_row(**changes: object) -> Any:  # noqa: ANN401 - JSON
 
 def listed(*rows: object) -> list[OpenOrder]:
     body = json.dumps({"orders": rows, "has_next": False}).encode()
-    return orders.open_orders_of(codec.decoded(orders.ORDERS, body, "batch").orders, BTC_USD)
+    return orders.open_orders_of(decoded(orders.ORDERS, body, "batch").orders, BTC_USD)
 
 
 def reported(*rows: object) -> list[OrderReport]:
     body = json.dumps({"orders": rows, "has_next": False}).encode()
-    return orders.reports_of(codec.decoded(orders.ORDERS, body, "batch").orders, BTC_USD)
+    return orders.reports_of(decoded(orders.ORDERS, body, "batch").orders, BTC_USD)
 
 
 def fill_row(**changes: object) -> Any:  # noqa: ANN401 - JSON
@@ -46,7 +47,7 @@ def fill_row(**changes: object) -> Any:  # noqa: ANN401 - JSON
 
 def filled(*rows: object) -> list[VenueFill]:
     body = json.dumps({"fills": rows, "cursor": ""}).encode()
-    return orders.fills_of(codec.decoded(orders.FILLS, body, "fills").fills, BTC_USD)
+    return orders.fills_of(decoded(orders.FILLS, body, "fills").fills, BTC_USD)
 
 
 CONFIGURATIONS = {
@@ -83,7 +84,7 @@ def test_amounts_are_written_plainly_and_exactly(lots: int, price: int) -> None:
 def accepted(**changes: object) -> orders.PlacedRow:
     answer = rest_answer("create_order")
     answer["success_response"] |= {"client_order_id": WIRE} | changes
-    return codec.decoded(orders.PLACED, json.dumps(answer).encode(), "orders")
+    return decoded(orders.PLACED, json.dumps(answer).encode(), "orders")
 
 
 def venue_id(row: orders.PlacedRow) -> str:
@@ -114,7 +115,7 @@ def test_success_alone_decides_whatever_the_reasons_say() -> None:
     answer = rest_answer("create_order") | {"failure_reason": "UNKNOWN_FAILURE_REASON", "order_id": "top"}
     answer["success_response"] |= {"client_order_id": WIRE}
     answer["error_response"] = {"error": "INSUFFICIENT_FUND"}
-    assert venue_id(codec.decoded(orders.PLACED, json.dumps(answer).encode(), "orders")).startswith("11111111")
+    assert venue_id(decoded(orders.PLACED, json.dumps(answer).encode(), "orders")).startswith("11111111")
 
 
 def refused(**told: object) -> VenueError:
@@ -122,7 +123,7 @@ def refused(**told: object) -> VenueError:
     top = {"failure_reason": told.pop("failure_reason")} if "failure_reason" in told else {}
     answer["error_response"] |= told
     with pytest.raises(VenueError) as caught:
-        venue_id(codec.decoded(orders.PLACED, json.dumps(answer | top).encode(), "orders"))
+        venue_id(decoded(orders.PLACED, json.dumps(answer | top).encode(), "orders"))
     return caught.value
 
 
@@ -148,7 +149,7 @@ def test_reason_is_the_first_that_says_something_and_any_is_a_plain_no(told: dic
 
 def test_refusal_without_any_member_is_a_plain_no_too() -> None:
     with pytest.raises(Rejected):
-        venue_id(codec.decoded(orders.PLACED, b'{"success":false}', "orders"))
+        venue_id(decoded(orders.PLACED, b'{"success":false}', "orders"))
 
 
 @pytest.mark.parametrize("member", ["preview_failure_reason", "new_order_failure_reason", "error", "failure_reason"])

@@ -14,7 +14,7 @@ from tests.venues.loopback import Answer, hang, reply, reset
 from ztb.core.error import Rejected, Throttled, VenueError
 from ztb.core.event import Depth
 from ztb.venues.coinbase.rest import CoinbasePublic
-from ztb.venues.port import Market, ServerTime
+from ztb.venues.port import Market, PartlyRead, ServerTime
 
 TIME_NS = 1_705_314_600_123_000_000
 
@@ -42,6 +42,77 @@ def test_instruments_are_those_that_take_orders() -> None:
             assert made.target() == ("GET", "market/products", [("product_type", "SPOT")])
             assert "authorization" not in made.server.requests[0].headers
             assert made.server.requests[0].headers["cache-control"] == "no-cache"
+
+    asyncio.run(run())
+
+
+def broken(**changes: object) -> Any:  # noqa: ANN401 - JSON
+    return product(product_id="BAD-USD") | changes
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        broken(price_increment="0"),
+        broken(base_increment="much"),
+        broken(base_max_size=None),
+        broken(trading_disabled="no"),
+        {"product_id": "BAD-USD"},
+        [],
+        "BAD-USD",
+        None,
+    ],
+)
+def test_one_product_that_cannot_be_read_hides_no_other(bad: object) -> None:
+    async def run() -> None:
+        rows = [product(), bad, product(product_id="ETH-USD", base_currency_id="ETH")]
+        whole = says({"products": [product()], "num_products": 1})
+        async with desk(says({"products": rows, "num_products": 3}), whole) as made:
+            assert set(await made.public.instruments()) == {"BTC-USD", "ETH-USD"}
+            assert made.public.unread == 1
+            assert isinstance(made.public, PartlyRead)
+            assert set(await made.public.instruments()) == {"BTC-USD"}
+            assert made.public.unread == 0
+
+    asyncio.run(run())
+
+
+def test_a_list_of_which_nothing_can_be_read_is_no_list() -> None:
+    async def run() -> None:
+        async with desk(says({"products": [broken(price_increment="0")] * 2, "num_products": 2})) as made:
+            with pytest.raises(VenueError) as caught:
+                await made.public.instruments()
+            assert caught.value.code == "undecodable"
+
+    asyncio.run(run())
+
+
+def numbered(first: int, last: int) -> list[Any]:
+    return [product(product_id=f"C{number}-USD") for number in range(first, last)]
+
+
+def test_products_are_asked_for_until_all_that_the_venue_counts_are_there() -> None:
+    async def run() -> None:
+        pages = [{"products": numbered(first, first + 2), "num_products": 5} for first in (0, 2)]
+        script = [says(page) for page in (*pages, {"products": numbered(4, 5), "num_products": 5})]
+        async with desk(*script) as made:
+            assert set(await made.public.instruments()) == {f"C{number}-USD" for number in range(5)}
+            assert [made.target(number)[2] for number in range(3)] == [
+                [("product_type", "SPOT")],
+                [("product_type", "SPOT"), ("offset", "2")],
+                [("product_type", "SPOT"), ("offset", "4")],
+            ]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("again", [[], numbered(0, 2)])
+def test_a_venue_that_counts_more_than_it_tells_is_not_asked_for_ever(again: list[Any]) -> None:
+    async def run() -> None:
+        script = [says({"products": rows, "num_products": 9}) for rows in (numbered(0, 2), again)]
+        async with desk(*script) as made:
+            assert set(await made.public.instruments()) == {"C0-USD", "C1-USD"}
+            assert len(made.server.requests) == 2
 
     asyncio.run(run())
 

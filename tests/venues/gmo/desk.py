@@ -67,9 +67,9 @@ class Desk:
         self.clock = clock
         self.transport = Transport(server.url, read_s_max=0.3, exchange_s_max=1.0)
         self.limiter = Limiter(rules.RATE_RULES, clock=clock)
-        self.calls = SignedCalls(self.transport, key=KEY, secret=SECRET, limiter=self.limiter, clock=clock)
-        self.account = GmoAccount(self.calls, instruments=BOTH)
         self.public = GmoPublic(self.transport, limiter=self.limiter, clock=clock)
+        self.calls = SignedCalls(self.transport, key=KEY, secret=SECRET, limiter=self.limiter, time=self.public.time)
+        self.account = GmoAccount(self.calls, instruments=BOTH)
 
     def sent(self) -> list[tuple[str, str, object]]:
         """Method, target and members of each request."""

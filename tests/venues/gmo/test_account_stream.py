@@ -23,6 +23,7 @@ from ztb.host.clock import HostClock
 from ztb.venues.gmo import rules
 from ztb.venues.gmo.account_stream import GmoAccountFeed, news_of
 from ztb.venues.gmo.calls import SignedCalls
+from ztb.venues.gmo.rest import GmoPublic
 from ztb.venues.gmo.stream import Turns
 from ztb.venues.limiter import Limiter
 from ztb.venues.port import AccountFeed, AccountNews, OrderReport, OrderStatus, StreamState, VenueFill
@@ -211,10 +212,11 @@ async def streaming(
     async with loopback(tokens) as rest, sockets(*connections) as server:
         transport = Transport(rest.url, read_s_max=0.5, exchange_s_max=1.0)
         limiter = Limiter(rules.RATE_RULES, clock=clock)
+        time = GmoPublic(transport, limiter=limiter, clock=clock).time
         feed = GmoAccountFeed(
             server.url + "/ws/private/v1",
             BOTH,
-            calls=SignedCalls(transport, key=KEY, secret=SECRET, limiter=limiter, clock=clock),
+            calls=SignedCalls(transport, key=KEY, secret=SECRET, limiter=limiter, time=time),
             clock=HostClock(100),
             jitter=lambda: 0.5,
             turns=Turns(clock=clock, pause_s=0.01, slack_s=0.0),

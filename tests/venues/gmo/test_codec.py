@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.gmo.samples import (
     BOTH,
     JSON,
@@ -566,7 +567,7 @@ def test_fee_keeps_every_digit(fee: Decimal) -> None:
     assert fill.fee == fee
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=JSON)
 @example(data={"list": [{"orderId": 10**400}]})
 @example(data={"list": [{"orderId": 1.5}]})
@@ -577,7 +578,7 @@ def test_no_data_raises_anything_but_a_venue_error(data: object) -> None:
             read(body)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(body=st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_a_venue_error(body: bytes) -> None:
     for read, _ in READ.values():

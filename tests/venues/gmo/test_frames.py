@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.gmo.samples import LEVERAGE, SAMPLES, SPOT, frame
 from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
@@ -168,7 +169,7 @@ def test_amounts_come_back_as_they_were_written(price: int, lots: int) -> None:
     assert (trade.price, trade.lots) == (price, lots)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(body=st.binary(max_size=300) | st.text(max_size=100).map(lambda text: json.dumps({"channel": text}).encode()))
 def test_no_bytes_raise_anything_but_a_venue_error(body: bytes) -> None:
     reader = FrameReader(LEVERAGE)
@@ -177,7 +178,7 @@ def test_no_bytes_raise_anything_but_a_venue_error(body: bytes) -> None:
     refusal_of(body)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(cut=st.integers(0, 200), name=st.sampled_from(["orderbooks", "trades", "ticker"]))
 def test_cut_frame_is_refused(cut: int, name: str) -> None:
     whole = frame(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.paper.desk import BTC_JPY, MARGIN, Desk
 from ztb.core.command import FOK, GTC, IOC, MARKET, POST_ONLY, TIMES_IN_FORCE
 from ztb.core.error import Rejected
@@ -158,12 +159,12 @@ def run(instrument: Instrument, steps: list[Show | Print | Order | Drop]) -> Non
 
 
 @given(STEPS)
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 def test_spot(steps: list[Show | Print | Order | Drop]) -> None:
     run(BTC_JPY, steps)
 
 
 @given(STEPS, st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_leverage(steps: list[Show | Print | Order | Drop], nets: bool) -> None:
     run(replace(MARGIN, nets=nets), steps)

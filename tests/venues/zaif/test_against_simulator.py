@@ -47,16 +47,20 @@ QUIET: list[MarketEvent] = [
     trade(1, 13_690_000, 20, 1),
 ]
 TICK_ASK, TICK_BID = 2_738_000, 2_737_999
+PATIENCE_S, IMPATIENCE_S = 3.0, 0.5
+"""Of the wall, for an answer: long where each one comes, short where some never come."""
 UNHURRIED = {name: RateRule(rule.limit_class, 1_000_000, 1.0, reserve=1) for name, rule in rules.RATE_RULES.items()}
 
 
 class Trader:
     """What a service does with commands and answers, as plainly as possible, and its ledger."""
 
-    def __init__(self, world: World, folder: Path, clock: HostClock, limits: dict[str, RateRule]) -> None:
+    def __init__(
+        self, world: World, folder: Path, clock: HostClock, limits: dict[str, RateRule], answer_s_max: float
+    ) -> None:
         self.world = world
         self.clock = clock
-        self.transport = Transport(world.url, read_s_max=0.5, exchange_s_max=2.0)
+        self.transport = Transport(world.url, read_s_max=answer_s_max, exchange_s_max=4 * answer_s_max)
         self.limiter = Limiter(limits, clock=clock)
         self.nonce = NonceFile(folder / "nonce", clock=clock)
         self.public = ZaifPublic(self.transport, limiter=self.limiter, clock=clock)
@@ -176,11 +180,12 @@ async def trading(
     scale: float = 50.0,
     limits: dict[str, RateRule] | None = None,
     venue_rules: ZaifRules | None = None,
+    answer_s_max: float = PATIENCE_S,
 ) -> AsyncIterator[Trader]:
     clock = HostClock(scale)
     rich = account(ALICE, jpy="1000000000", btc="100")
     async with running(events, clock=clock, accounts=[rich], rules=venue_rules) as world:
-        trader = Trader(world, folder, clock, limits or rules.RATE_RULES)
+        trader = Trader(world, folder, clock, limits or rules.RATE_RULES, answer_s_max)
         try:
             yield trader
         finally:
@@ -276,7 +281,7 @@ def test_order_whose_answer_is_lost_is_found_and_not_sent_again(
     tmp_path: Path, mood: str, lots: int, price: int
 ) -> None:
     async def run() -> None:
-        async with trading(tmp_path) as trader:
+        async with trading(tmp_path, answer_s_max=IMPATIENCE_S) as trader:
             trader.world.moods.switch_on(Mood(mood, count=1, methods=frozenset({"trade"})))
             client_id = await trader.place(lots=lots, price=price)
             await trader.settle()
@@ -305,7 +310,7 @@ def test_order_that_never_arrived_is_called_never_placed(tmp_path: Path) -> None
 @pytest.mark.parametrize("mood", LOST)
 def test_cancel_whose_answer_is_lost_is_found_out(tmp_path: Path, mood: str) -> None:
     async def run() -> None:
-        async with trading(tmp_path) as trader:
+        async with trading(tmp_path, answer_s_max=IMPATIENCE_S) as trader:
             client_id = await trader.place(price=TICK_BID - 100)
             trader.world.moods.switch_on(Mood(mood, count=1, methods=frozenset({"cancel_order"})))
             with pytest.raises(UnknownFate):
@@ -376,7 +381,12 @@ def test_hostile_days(tmp_path: Path) -> None:
     async def run() -> None:
         market = moving_market(1_200, seed=11)
         async with trading(
-            tmp_path, market, scale=200.0, limits=UNHURRIED, venue_rules=ZaifRules(private_limits=False)
+            tmp_path,
+            market,
+            scale=200.0,
+            limits=UNHURRIED,
+            venue_rules=ZaifRules(private_limits=False),
+            answer_s_max=IMPATIENCE_S,
         ) as trader:
             private = frozenset({"trade", "cancel_order"})
             for name in ("accept_then_502", "accept_then_reset"):

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY, SAMPLES, frame, rest_body, variant
 from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import BUY, SELL
+from ztb.venues.decoding import decoded
 from ztb.venues.port import Balance, OpenOrder, VenueFill
 from ztb.venues.zaif import codec
 from ztb.venues.zaif.frames import FrameReader
@@ -72,12 +74,12 @@ def _with_unknown_members(body: bytes) -> bytes:
 def test_numbers_never_pass_through_float() -> None:
     # 0.1 as a float is 0.1000000000000000055…; the last one has more digits than a float can hold.
     body = b'{"asks":[[0.1,1e-8],[13690000.0,9e-08]],"bids":[[12345678901234567.8901234567,1]]}'
-    row = codec.decoded(codec.DEPTH, body, "depth")
+    row = decoded(codec.DEPTH, body, "depth")
     asks = [tuple(codec.number(bytes(text), "depth") for text in level) for level in row.asks]
     assert asks == [(Decimal("0.1"), Decimal("0.00000001")), (Decimal(13690000), Decimal("0.00000009"))]
     assert str(codec.number(bytes(row.bids[0][0]), "depth")) == "12345678901234567.8901234567"
     body = b'[{"date":1,"price":12345678901234567.8901234567,"amount":1e-8,"tid":1,"trade_type":"bid"}]'
-    [trade] = codec.decoded(codec.TRADES, body, "trades")
+    [trade] = decoded(codec.TRADES, body, "trades")
     assert (str(trade.price), trade.amount) == ("12345678901234567.8901234567", Decimal("0.00000001"))
 
 
@@ -334,7 +336,7 @@ def test_any_single_change_of_a_recorded_answer_is_a_value_or_a_typed_error(read
 
 
 @pytest.mark.parametrize("reader", READERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(body=st.binary(max_size=200) | _JSON.map(lambda value: json.dumps(value).encode()))
 @example(body=b"")
 @example(body=b"<html><body>502 Bad Gateway</body></html>")
@@ -352,7 +354,7 @@ def test_any_bytes_are_a_value_or_a_typed_error(reader: str, body: bytes) -> Non
         READERS[reader](body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=st.data())
 def test_any_truncated_or_flipped_recorded_answer_is_a_value_or_a_typed_error(data: st.DataObject) -> None:
     body = bytearray(data.draw(st.sampled_from(_RECORDED)))

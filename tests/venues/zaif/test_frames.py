@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.venues.zaif.samples import BTC_JPY, frame
 from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import BUY, SELL
+from ztb.venues.decoding import decoded
 from ztb.venues.zaif import codec
 from ztb.venues.zaif.frames import FrameReader
 
@@ -137,15 +139,15 @@ def test_frame_that_cannot_be_is_refused_and_changes_nothing(changes: dict[str, 
 
 def test_rest_shapes() -> None:
     reader = FrameReader(BTC_JPY)
-    row = codec.decoded(codec.DEPTH, json.dumps({"asks": [[13690000.0, 0.5]], "bids": []}).encode(), "depth")
+    row = decoded(codec.DEPTH, json.dumps({"asks": [[13690000.0, 0.5]], "bids": []}).encode(), "depth")
     assert reader.read_depth(row, TS_NS) == Depth(TS_NS, "btc_jpy", (), ((2_738_000, 5000),), True)
-    rows = codec.decoded(codec.TRADES, json.dumps([_trade(5), _trade(4)]).encode(), "trades")
+    rows = decoded(codec.TRADES, json.dumps([_trade(5), _trade(4)]).encode(), "trades")
     assert [trade.trade_id for trade in reader.read_trades(rows, TS_NS)] == ["4", "5"]
     with pytest.raises(VenueError, match="nonsense id"):
         reader.read_trades([codec.TradeRow(0, Decimal(5), Decimal(1), -1, "ask")], TS_NS)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     levels=st.lists(
         st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), unique_by=lambda level: level[0], max_size=25
@@ -200,7 +202,7 @@ def test_a_side_that_is_none_is_refused_and_not_remembered(side: str) -> None:
     assert reader.read(frame(), TS_NS).depth.asks == ((2_738_000, 5000), (2_738_001, 123))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     frames=st.lists(
         st.tuples(

@@ -258,6 +258,24 @@ def test_gate_at_the_wire_is_asked_after_every_wait_and_stops_the_order(tmp_path
     asyncio.run(run())
 
 
+def test_order_does_not_wait_for_long_behind_a_call_that_hangs(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with desk(tmp_path, hang, reply(rest_body("trade"))) as made:
+            made.account._turn_s_max = 0.05
+            hanging = asyncio.ensure_future(made.account.open_orders("btc_jpy"))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            with pytest.raises(Throttled) as caught:
+                await made.account.place(ORDER)
+            assert caught.value.code == "own_limit"
+            with pytest.raises(VenueError):
+                await hanging
+            assert len(made.server.requests) == 1
+            assert (await made.account.place(ORDER)).venue_id == "39679085"
+
+    asyncio.run(run())
+
+
 def test_cancel(tmp_path: Path) -> None:
     async def run() -> None:
         script = (reply(rest_body("cancel_order")), refusal("order not found"), refusal("order is too new"))
@@ -472,6 +490,18 @@ def test_public_calls(tmp_path: Path) -> None:
                 "/api/1/currency_pairs/no_such",
             ]
             assert all("key" not in request.headers for request in made.server.requests)
+
+    asyncio.run(run())
+
+
+def test_refusal_of_the_question_for_the_time_is_heeded_like_any_other(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with desk(tmp_path, reply("", status="429 Too Many Requests", headers="retry-after: 20")) as made:
+            for _ in range(2):
+                with pytest.raises(Throttled):
+                    await made.public.server_time()
+            assert len(made.server.requests) == 1
+            assert made.limiter.head_room("public") == 0
 
     asyncio.run(run())
 

@@ -86,11 +86,14 @@ class Tokens:
 
 def public_key(pem: str, name: str) -> ec.EllipticCurvePublicKey:
     """The P-256 key of an account. UsageError when the text holds none."""
-    remedy = 'write public_key_pem = """-----BEGIN PUBLIC KEY----- ...""" of an EC key on P-256'
+    remedy = (
+        'clients of Coinbase have a key pair and no secret: write public_key_pem = """-----BEGIN PUBLIC KEY----- ..."""'
+        " of an EC key on P-256 in the accounts file"
+    )
     try:
         key = load_pem_public_key(pem.encode())
     except ValueError:
-        raise UsageError(f"account {name!r}: public_key_pem holds no public key", remedy=remedy) from None
+        raise UsageError(f"account {name!r}: public_key_pem is missing or no public key", remedy=remedy) from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise UsageError(f"account {name!r}: public_key_pem is no P-256 key", remedy=remedy)
     return key

@@ -6,7 +6,7 @@ or a no becomes ``UnknownFate``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from urllib.parse import quote
@@ -14,13 +14,13 @@ from urllib.parse import quote
 import msgspec
 
 from ztb.core.command import Place
-from ztb.core.error import InvariantBroken, Rejected, UnknownFate, VenueError
-from ztb.core.instrument import SIDE_NAMES, Instrument
+from ztb.core.error import Rejected, VenueError
+from ztb.core.instrument import Instrument
 from ztb.venues import limits
-from ztb.venues.clock import Clock
 from ztb.venues.coinbase import codec, orders, rules
 from ztb.venues.coinbase.calls import Parameters, SignedCalls
-from ztb.venues.coinbase.client_id import wire_id
+from ztb.venues.coinbase.client_id import tag_of, wire_id
+from ztb.venues.decoding import undecodable
 from ztb.venues.port import (
     AtWire,
     Balance,
@@ -32,6 +32,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
+from ztb.venues.sending import check_order, with_fate
 
 _NS = 1_000_000_000
 _FILLS = "orders/historical/fills"
@@ -44,7 +45,6 @@ class CoinbaseAccount:
         self,
         calls: SignedCalls,
         *,
-        clock: Clock,
         instruments: Mapping[str, Instrument],
         ids_as_uuid: bool = True,
         at_wire: AtWire | None = None,
@@ -54,7 +54,6 @@ class CoinbaseAccount:
         ``ids_as_uuid`` False sends our order ids as they are.
         """
         self._calls = calls
-        self._clock = clock
         self._instruments = dict(instruments)
         self._ids_as_uuid = ids_as_uuid
         self._at_wire = at_wire
@@ -68,10 +67,7 @@ class CoinbaseAccount:
     async def place(self, order: Place) -> Placed:
         """Send once. What it filled at once, the venue does not say here."""
         instrument = self._instruments[order.instrument]
-        if order.time_in_force not in rules.CAPABILITIES.times_in_force:
-            raise Rejected(f"Coinbase knows no {order.time_in_force} orders", kind="exchange", code="unsupported")
-        if order.price <= 0 or order.lots <= 0 or order.side not in SIDE_NAMES:
-            raise InvariantBroken(f"order {order.client_id} has price {order.price}, lots {order.lots}")
+        check_order(order, rules.CAPABILITIES.times_in_force, where="Coinbase")
         wire = wire_id(order.client_id, as_uuid=self._ids_as_uuid)
         self._note_lots(order)
         body = orders.order_body(order, instrument, wire)
@@ -80,7 +76,7 @@ class CoinbaseAccount:
             row = await self._calls.post(orders.PLACED, "orders", body, limit="order", last_word=last_word)
             venue_id = orders.venue_id_of(row, instrument=instrument, order=order, wire_id=wire)
         except VenueError as error:
-            raise _with_fate(error) from None
+            raise with_fate(error) from None
         return Placed(venue_id, 0)
 
     async def cancel(self, instrument: str, venue_id: str) -> bool:
@@ -88,7 +84,7 @@ class CoinbaseAccount:
         try:
             return orders.is_cancelled((await self._cancel_rows([venue_id]))[venue_id])
         except VenueError as error:
-            raise _with_fate(error) from None
+            raise with_fate(error) from None
 
     async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
         """A hundred in a call. What fails stays in the book and out of the answer."""
@@ -107,7 +103,7 @@ class CoinbaseAccount:
         youngest are listed in every state as well, and that answer, the later one, is the one that counts.
         """
         product = [("product_ids", instrument), ("limit", str(rules.PAGE_ROWS))]
-        since_ns = self._clock.now_ns() - int(rules.RECENT_ORDERS_S * _NS)
+        since_ns = self._calls.time.now_ns() - int(rules.RECENT_ORDERS_S * _NS)
         rows = await self._order_pages([*product, ("order_status", "OPEN")], urgent=urgent)
         rows += await self._order_pages([*product, ("start_date", codec.time_text(since_ns))], urgent=urgent)
         return orders.open_orders_of(rows, self._instruments[instrument])
@@ -124,6 +120,14 @@ class CoinbaseAccount:
                 rows += await self._order_pages([*parameters, ("limit", str(rules.PAGE_ROWS))], urgent=True)
         asked = frozenset(venue_ids)
         newest = {row.order_id: row for row in rows if row.order_id in asked}
+        return orders.reports_of(newest.values(), self._instruments[instrument])
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """The venue has no call by our id, so all orders since then are listed, and a little more: clocks differ."""
+        since_ns -= int(rules.RECENT_ORDERS_S * _NS)
+        parameters = [("product_ids", instrument), ("limit", str(rules.PAGE_ROWS))]
+        rows = await self._order_pages([*parameters, ("start_date", codec.time_text(since_ns))], urgent=True)
+        newest = {row.order_id: row for row in rows if tag_of(row.client_order_id) in tags}
         return orders.reports_of(newest.values(), self._instruments[instrument])
 
     async def fills_after(self, instrument: str, cursor: str, *, urgent: bool = False) -> list[VenueFill]:
@@ -173,10 +177,6 @@ class CoinbaseAccount:
         row = await self._calls.get(codec.PERMISSIONS, "key_permissions", [], urgent=True)
         return Rights(read=row.can_view, trade=row.can_trade, withdraw=row.can_transfer)
 
-    async def fee_rates_ppm(self) -> tuple[int, int]:
-        """What this account pays as maker and as taker; it depends on the volume of the last 30 days."""
-        return codec.fee_rates_of(await self._calls.get(codec.SUMMARY, "transaction_summary", []))
-
     async def _one_order(self, venue_id: str) -> list[orders.OrderRow]:
         path = f"orders/historical/{quote(venue_id, safe='')}"
         try:
@@ -199,10 +199,12 @@ class CoinbaseAccount:
 
     async def _cancel_rows(self, venue_ids: Sequence[str]) -> dict[str, orders.CancelRow]:
         body = msgspec.json.encode({"order_ids": list(venue_ids)})
-        row = await self._calls.post(orders.CANCELS, "orders/batch_cancel", body, limit="cancel", urgent=True)
+        row = await self._calls.post(
+            orders.CANCELS, "orders/batch_cancel", body, limit="cancel", urgent=True, may_repeat=True
+        )
         rows = {one.order_id: one for one in row.results}
         if frozenset(rows) != frozenset(venue_ids):
-            raise codec.undecodable("orders/batch_cancel", "an answer about other orders")
+            raise undecodable("orders/batch_cancel", "an answer about other orders")
         return rows
 
     def _note_lots(self, order: Place) -> None:
@@ -218,7 +220,7 @@ def _at(page: str) -> Parameters:
 def _next_page(what: str, page: str, cursor: str) -> str:
     """Of an answer that says that there is more; one that leads nowhere, or in a circle, is none."""
     if cursor in ("", page):
-        raise codec.undecodable(what, "more pages, and no way to them")
+        raise undecodable(what, "more pages, and no way to them")
     return cursor
 
 
@@ -229,10 +231,3 @@ def _too_long(what: str) -> VenueError:
         code="history_too_long",
         remedy="start from a newer fill",
     )
-
-
-def _with_fate(error: VenueError) -> VenueError:
-    """For a call that changes something: what is not a clear no leaves the fate unknown."""
-    if type(error) is not VenueError:
-        return error
-    return UnknownFate(error.message, kind=error.kind, code=error.code, remedy="it is looked up, never sent again")

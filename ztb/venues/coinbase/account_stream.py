@@ -20,10 +20,11 @@ from ztb.venues.clock import Clock
 from ztb.venues.coinbase import codec, rules
 from ztb.venues.coinbase.calls import SignedCalls
 from ztb.venues.coinbase.client_id import tag_of
-from ztb.venues.coinbase.codec import SIDE_OF, Side, steps, undecodable
+from ztb.venues.coinbase.codec import SIDE_OF, Side, steps
 from ztb.venues.coinbase.frames import HeartbeatFrame, Numbers, SubscriptionsFrame, frame_of
 from ztb.venues.coinbase.orders import reason_of
 from ztb.venues.coinbase.stream import subscription
+from ztb.venues.decoding import undecodable
 from ztb.venues.endpoint import checked_url
 from ztb.venues.port import AccountNews, OrderReport, OrderStatus, StreamState
 from ztb.venues.stream_loop import PING_S, SILENCE_S_MAX, StreamLoop
@@ -121,6 +122,8 @@ class CoinbaseAccountWire:
         self._is_subscribed = False
 
     async def url(self) -> str:
+        """A token that is refused ends the connection and does not say why, so the time is asked before each one."""
+        await self._calls.time.renew()
         return self._url
 
     def connected(self) -> None:

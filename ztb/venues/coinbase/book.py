@@ -7,14 +7,15 @@ takes every ``Depth`` from the newest snapshot on has exactly this book, down to
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from ztb.core.instrument import BUY, SELL
 from ztb.venues.coinbase import rules
 from ztb.venues.stream_loop import StreamBroken
 
 Levels = tuple[tuple[int, int], ...]
+Changes = Mapping[int, int]
+"""Lots by price; the last word of a message on each level."""
 _FACTOR: Final = 4
 """A new snapshot is told when a side's told part has shrunk to a quarter of a snapshot, or grown to four of them."""
 _EVERYTHING: Final = -(1 << 200)
@@ -39,27 +40,34 @@ class Side:
         key = self._keys[-1]
         return self._sign * key, self._lots[key]
 
-    def load(self, levels: Mapping[int, int]) -> None:
+    def load(self, levels: Changes) -> None:
         """Replace everything; levels of no lots are none."""
         self._lots = {self._sign * price: lots for price, lots in levels.items() if lots}
         self._keys = sorted(self._lots)
         self._check_size()
 
-    def change(self, price: int, lots: int) -> bool:
-        """Set one level; whether it is another one now, and in the told part."""
-        key = self._sign * price
-        before = self._lots.get(key, 0)
-        if lots == before:
-            return False
-        if lots:
-            if not before:
-                insort(self._keys, key)
-                self._check_size()
-            self._lots[key] = lots
-        else:
-            del self._lots[key]
-            del self._keys[bisect_left(self._keys, key)]
-        return key >= self._told_key
+    def change(self, changes: Changes) -> Levels:
+        """Set these levels; those which are others now, and in the told part, best first."""
+        sign, lots_of, keys, told_key = self._sign, self._lots, self._keys, self._told_key
+        known = lots_of.get
+        told = []
+        for price, lots in changes.items():
+            key = sign * price
+            before = known(key, 0)
+            if lots == before:
+                continue
+            if lots:
+                if not before:
+                    insort(keys, key)
+                lots_of[key] = lots
+            else:
+                del lots_of[key]
+                del keys[bisect_left(keys, key)]
+            if key >= told_key:
+                told.append((price, lots))
+        self._check_size()
+        told.sort(reverse=sign > 0)
+        return tuple(told)
 
     def snapshot(self, count: int) -> Levels:
         """The best ``count`` levels, best first; from now on changes down to the last of them are told."""
@@ -92,30 +100,20 @@ class Book:
         """Best bid and its lots, best ask and its lots; zeros for an empty side."""
         return (*self._bids.best, *self._asks.best)
 
-    def load(self, levels: Iterable[tuple[int, int, int]]) -> tuple[Levels, Levels]:
-        """Replace the book by (side, price, lots); what is to be told as a snapshot."""
-        sides: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
-        for side, price, lots in levels:
-            sides[side][price] = lots
-        self._bids.load(sides[BUY])
-        self._asks.load(sides[SELL])
+    def load(self, bids: Changes, asks: Changes) -> tuple[Levels, Levels]:
+        """Replace the book by levels; what is to be told as a snapshot."""
+        self._bids.load(bids)
+        self._asks.load(asks)
         self._check_touch()
         return self._snapshot()
 
-    def change(self, levels: Iterable[tuple[int, int, int]]) -> tuple[bool, Levels, Levels]:
+    def change(self, bids: Changes, asks: Changes) -> tuple[bool, Levels, Levels]:
         """Set levels; whether what is to be told is a snapshot, and its bids and asks."""
-        bids: dict[int, int] = {}
-        asks: dict[int, int] = {}
-        for side, price, lots in levels:
-            if side == BUY:
-                if self._bids.change(price, lots):
-                    bids[price] = lots
-            elif self._asks.change(price, lots):
-                asks[price] = lots
+        told_bids, told_asks = self._bids.change(bids), self._asks.change(asks)
         self._check_touch()
         if not (self._bids.is_told_enough(self._depth_levels) and self._asks.is_told_enough(self._depth_levels)):
             return (True, *self._snapshot())
-        return False, tuple(sorted(bids.items(), reverse=True)), tuple(sorted(asks.items()))
+        return False, told_bids, told_asks
 
     def _snapshot(self) -> tuple[Levels, Levels]:
         return self._bids.snapshot(self._depth_levels), self._asks.snapshot(self._depth_levels)

@@ -11,17 +11,16 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ztb.core.error import AmountError, VenueError
 from ztb.core.instrument import BUY, MONEY_SCALE_MAX, SELL, Instrument
 from ztb.core.money import Grid, decimal_from_text
-from ztb.venues import limits
 from ztb.venues.coinbase import rules
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.port import Balance
 
 T = TypeVar("T")
@@ -32,6 +31,12 @@ SIDE_TEXT: Final = {BUY: "BUY", SELL: "SELL"}
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", re.ASCII)
+_NS_DIGITS: Final = 9
+_PART_NS: Final[tuple[int, ...]] = tuple(10 ** (_NS_DIGITS - digits) for digits in range(_NS_DIGITS + 1))
+"""What a fraction of a second of so many digits counts in."""
+_SECONDS_NS: Final[dict[str, int]] = {}
+"""Seconds that were read: frames come many in one, and each trade tells its own time."""
+_SECONDS_MAX: Final = 256
 _WALLETS: Final = frozenset({"ACCOUNT_TYPE_CRYPTO", "ACCOUNT_TYPE_FIAT", "CRYPTO", "FIAT"})
 _OTHER_WALLETS: Final = frozenset(
     {"ACCOUNT_TYPE_UNSPECIFIED", "ACCOUNT_TYPE_VAULT", "ACCOUNT_TYPE_PERP_FUTURES", "VAULT", "PERP_FUTURES"}
@@ -73,9 +78,11 @@ class ProductRow(Struct):
 
 
 class ProductsRow(Struct):
-    """Answer of ``market/products``."""
+    """A page of ``market/products``: each product as it came, so that one which cannot be read hides no other."""
 
-    products: list[ProductRow]
+    products: list[Raw]
+    num_products: int = 0
+    """Of all pages."""
 
 
 class LevelRow(Struct):
@@ -142,19 +149,6 @@ class WalletsRow(Struct):
     cursor: str = ""
 
 
-class FeeTierRow(Struct):
-    """What the account pays; fractions as texts."""
-
-    maker_fee_rate: str
-    taker_fee_rate: str
-
-
-class SummaryRow(Struct):
-    """Answer of ``transaction_summary``."""
-
-    fee_tier: FeeTierRow
-
-
 class PermissionsRow(Struct):
     """Answer of ``key_permissions``."""
 
@@ -184,24 +178,9 @@ PRODUCT: Final = msgspec.json.Decoder(ProductRow)
 BOOK: Final = msgspec.json.Decoder(BookRow)
 TICKER: Final = msgspec.json.Decoder(TickerRow)
 WALLETS: Final = msgspec.json.Decoder(WalletsRow)
-SUMMARY: Final = msgspec.json.Decoder(SummaryRow)
 PERMISSIONS: Final = msgspec.json.Decoder(PermissionsRow)
 _ERROR: Final = msgspec.json.Decoder(_ErrorRow)
 _GATEWAY_ERRORS: Final = msgspec.json.Decoder(_GatewayErrorsRow)
-
-
-def undecodable(what: str, reason: object) -> VenueError:
-    """An answer that is not what the venue documents; reading again may help, believing it may not."""
-    text = f"{what}: undecodable answer: {reason}"[: limits.REMARK_LENGTH_MAX]
-    return VenueError(text, kind="network", code="undecodable", retryable=True)
-
-
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
-    """The typed value of ``body``; VenueError ``undecodable`` for anything else, however it is broken."""
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise undecodable(what, error) from None
 
 
 def attempted(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T | None:
@@ -317,24 +296,23 @@ def balances_of(rows: Iterable[WalletRow]) -> dict[str, Balance]:
     return balances
 
 
-def fee_rates_of(row: SummaryRow) -> tuple[int, int]:
-    """Maker and taker fee in parts per million, rounded against us."""
-    what = "transaction_summary"
-    per_million = Grid(Decimal("0.000001"))
-    maker = rounded(per_million, row.fee_tier.maker_fee_rate, what, "ceiling")
-    taker = rounded(per_million, row.fee_tier.taker_fee_rate, what, "ceiling")
-    if maker > 1_000_000 or taker > 1_000_000:
-        raise undecodable(what, "a fee of more than everything")
-    return maker, taker
-
-
 def time_ns(text: str, what: str) -> int:
     """Unix nanoseconds of ``2024-01-15T10:30:00.123456789Z``."""
+    begins_ns = _SECONDS_NS.get(text[:19])
+    if begins_ns is not None and text[19:20] == "." and text[-1] == "Z":
+        # The usual way of writing, in a second that was read before; everything else goes the long way.
+        part = text[20:-1]
+        if part.isdigit() and part.isascii() and len(part) <= _NS_DIGITS:
+            return begins_ns + int(part) * _PART_NS[len(part)]
     found = _TIME.fullmatch(text)
     if found is None:
         raise undecodable(what, f"not a time: {text[:40]!r}")
     whole, part = found.groups()
-    return _second(whole, what) * _NS + (int(part.ljust(9, "0")) if part else 0)
+    begins_ns = _second(whole, what) * _NS
+    if len(_SECONDS_NS) >= _SECONDS_MAX:
+        _SECONDS_NS.clear()
+    _SECONDS_NS[whole] = begins_ns
+    return begins_ns + (int(part.ljust(9, "0")) if part else 0)
 
 
 def time_text(at_ns: int) -> str:
@@ -343,9 +321,8 @@ def time_text(at_ns: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@lru_cache(maxsize=64)
 def _second(text: str, what: str) -> int:
-    """Unix seconds; frames come many in one second."""
+    """Unix seconds."""
     try:
         return (datetime.fromisoformat(f"{text}+00:00") - _EPOCH) // timedelta(seconds=1)
     except (ValueError, OverflowError) as error:

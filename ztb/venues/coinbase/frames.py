@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final, Literal, TypeVar
 
 import msgspec
@@ -17,17 +18,21 @@ from msgspec import Struct
 
 from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
-from ztb.core.instrument import BUY, SELL, Instrument
+from ztb.core.instrument import Instrument
 from ztb.venues.coinbase import codec, rules
 from ztb.venues.coinbase.book import Book, Levels
-from ztb.venues.coinbase.codec import SIDE_OF, PriceBookRow, TradeRow, undecodable
-from ztb.venues.coinbase.text_grid import TextGrid
+from ztb.venues.coinbase.codec import SIDE_OF, PriceBookRow, TradeRow
+from ztb.venues.coinbase.text_grid import StepsOf
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.stream_loop import StreamBroken
 
 T = TypeVar("T")
 News = Trade | Depth | Quote
 _ID_DIGITS_MAX: Final = 20
-_SIDES: Final = {"bid": BUY, "offer": SELL}
+Numbered = tuple[int, Trade]
+"""A trade and its id as a number, by which the venue counts."""
+_BY_NUMBER: Final = itemgetter(0)
+_STREAM: Final = "stream"
 
 
 class LevelUpdate(Struct, gc=False):
@@ -109,7 +114,7 @@ _ERROR: Final = msgspec.json.Decoder(_ErrorFrame)
 def frame_of(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
     """The typed frame; StreamBroken for the venue's error frame, VenueError ``undecodable`` for what is neither."""
     try:
-        return codec.decoded(decoder, body, what)
+        return decoded(decoder, body, what)
     except VenueError:
         told = codec.attempted(_ERROR, body, what)
         if told is None:
@@ -143,8 +148,8 @@ class MarketReader:
 
     def __init__(self, instrument: Instrument) -> None:
         self._instrument = instrument
-        self._prices, self._sizes = TextGrid(instrument.prices), TextGrid(instrument.sizes)
-        self._trade_reader = TradeReader(instrument, self._prices, self._sizes)
+        self._ticks, self._lots = _steps(instrument, _STREAM)
+        self._trade_reader = TradeReader(instrument, self._ticks, self._lots)
         self._names = frozenset({instrument.symbol})
         self._last_trade_id = -1
         self._new_connection()
@@ -164,7 +169,7 @@ class MarketReader:
 
     def read(self, body: bytes, ts_ns: int) -> list[News] | None:
         """The news of one frame; None until there is a book: a stream that brings none is not alive."""
-        what = "stream"
+        what = _STREAM
         row = frame_of(_MARKET, body, what)
         if self._numbers.is_repeated(row.sequence_num, what):
             return None
@@ -172,8 +177,7 @@ class MarketReader:
         if isinstance(row, BookFrame):
             venue_ns = codec.time_ns(row.timestamp, what)
             parsed = [(event.type == "snapshot", self._levels(event, what)) for event in row.events]
-            for is_snapshot, levels in parsed:
-                news.append(self._depth(is_snapshot, levels, ts_ns, venue_ns))
+            news = [self._depth(is_snapshot, levels, ts_ns, venue_ns) for is_snapshot, levels in parsed]
             news += self._quotes(ts_ns, venue_ns)
         elif isinstance(row, TradesFrame):
             news += self._trades(row.events, ts_ns, what)
@@ -191,31 +195,32 @@ class MarketReader:
             self._early.clear()
         return news
 
-    def _levels(self, event: BookEvent, what: str) -> list[tuple[int, int, int]]:
+    def _levels(self, event: BookEvent, what: str) -> tuple[dict[int, int], dict[int, int]]:
+        """Lots by price, of bids and of asks; where a level comes twice, the later word counts."""
         if event.product_id not in self._names:
             raise undecodable(what, f"a book of {event.product_id[:40]!r}")
-        price, size = self._prices.exact, self._sizes.floor
-        prices, sizes = self._prices.known_exact.get, self._sizes.known_floor.get
-        return [
-            (
-                _SIDES[one.side],
-                # Looked up here first: most are known, and a frame can hold thousands.
-                prices(one.price_level) or price(one.price_level, what, at_least=1),
-                sizes(one.new_quantity) or size(one.new_quantity, what),
-            )
-            for one in event.updates
-        ]
+        ticks, lots = self._ticks, self._lots
+        bids: dict[int, int] = {}
+        asks: dict[int, int] = {}
+        for one in event.updates:
+            if one.side == "bid":
+                bids[ticks[one.price_level]] = lots[one.new_quantity]
+            else:
+                asks[ticks[one.price_level]] = lots[one.new_quantity]
+        return bids, asks
 
-    def _depth(self, is_snapshot: bool, levels: list[tuple[int, int, int]], ts_ns: int, venue_ns: int) -> Depth:
+    def _depth(
+        self, is_snapshot: bool, levels: tuple[dict[int, int], dict[int, int]], ts_ns: int, venue_ns: int
+    ) -> Depth:
         bids: Levels
         asks: Levels
         if is_snapshot:
             self._book = Book()
-            bids, asks = self._book.load(levels)
+            bids, asks = self._book.load(*levels)
         elif self._book is None:
             raise StreamBroken("a change of a book that was never told")
         else:
-            is_snapshot, bids, asks = self._book.change(levels)
+            is_snapshot, bids, asks = self._book.change(*levels)
         return Depth(ts_ns, self._instrument.symbol, bids, asks, is_snapshot, venue_ns)
 
     def _quotes(self, ts_ns: int, venue_ns: int) -> list[Quote]:
@@ -225,7 +230,7 @@ class MarketReader:
         return [Quote(ts_ns, self._instrument.symbol, *self._told_touch, venue_ns)]
 
     def _trades(self, events: Iterable[TradesEvent], ts_ns: int, what: str) -> list[Trade]:
-        trades: list[Trade] = []
+        trades: list[Numbered] = []
         has_history = False
         for event in events:
             trades += self._trade_reader.read(event.trades, self._names, ts_ns, what)
@@ -233,45 +238,52 @@ class MarketReader:
         if not trades:
             return []
         before = self._last_trade_id
-        trades.sort(key=lambda trade: int(trade.trade_id))
-        oldest = int(trades[0].trade_id)
-        self._last_trade_id = max(before, int(trades[-1].trade_id))
+        trades.sort(key=_BY_NUMBER)
+        oldest = trades[0][0]
+        self._last_trade_id = max(before, trades[-1][0])
         if before < 0 and has_history:
             # Before the first frame there is nothing to continue: what it tells of the past is history, not news.
             return []
         if before >= 0 and has_history and oldest > before + 1:
             self.missed = (before, oldest)
-        return [trade for trade in trades if int(trade.trade_id) > before]
+        return [trade for number, trade in trades if number > before]
 
 
 class TradeReader:
     """Reads public trades of one instrument as they stand."""
 
-    def __init__(self, instrument: Instrument, prices: TextGrid, sizes: TextGrid) -> None:
+    def __init__(self, instrument: Instrument, ticks: StepsOf, lots: StepsOf) -> None:
         self._symbol = instrument.symbol
-        self._prices, self._sizes = prices, sizes
+        self._ticks, self._lots = ticks, lots
 
-    def read(self, rows: Iterable[TradeRow], names: frozenset[str], ts_ns: int, what: str) -> list[Trade]:
+    def read(self, rows: Iterable[TradeRow], names: frozenset[str], ts_ns: int, what: str) -> list[Numbered]:
         """``names`` are what the product may be called."""
-        price, size = self._prices.exact, self._sizes.floor
+        symbol, ticks, lots = self._symbol, self._ticks, self._lots
         trades = []
+        time, venue_ns = "", 0
         for row in rows:
             if row.product_id not in names:
                 raise undecodable(what, f"a trade of {row.product_id[:40]!r}")
             trade_id = row.trade_id
-            if not (trade_id.isascii() and trade_id.isdigit() and len(trade_id) <= _ID_DIGITS_MAX):
+            if not (trade_id.isdigit() and trade_id.isascii() and len(trade_id) <= _ID_DIGITS_MAX):
                 raise undecodable(what, f"a trade id that is no number: {trade_id[:40]!r}")
-            ticks, lots = price(row.price, what, at_least=1), size(row.size, what) or 1
-            venue_ns = codec.time_ns(row.time, what)
-            trades.append(Trade(ts_ns, self._symbol, ticks, lots, SIDE_OF[row.side], venue_ns, trade_id))
+            if row.time != time or not time:
+                # One taker's trades have one time, and come together.
+                time, venue_ns = row.time, codec.time_ns(row.time, what)
+            trade = Trade(ts_ns, symbol, ticks[row.price], lots[row.size] or 1, SIDE_OF[row.side], venue_ns, trade_id)
+            trades.append((int(trade_id), trade))
         return trades
+
+
+def _steps(instrument: Instrument, what: str) -> tuple[StepsOf, StepsOf]:
+    """How its prices and sizes are read: no price of zero, and no more of a size than whole lots."""
+    return StepsOf(instrument.prices, what, at_least=1), StepsOf(instrument.sizes, what, cut=True)
 
 
 def rest_trades(rows: Iterable[TradeRow], instrument: Instrument, names: frozenset[str], ts_ns: int) -> list[Trade]:
     """Trades from the public REST call, oldest first."""
-    reader = TradeReader(instrument, TextGrid(instrument.prices), TextGrid(instrument.sizes))
-    trades = reader.read(rows, names, ts_ns, "ticker")
-    return sorted(trades, key=lambda trade: int(trade.trade_id))
+    reader = TradeReader(instrument, *_steps(instrument, "ticker"))
+    return [trade for _, trade in sorted(reader.read(rows, names, ts_ns, "ticker"), key=_BY_NUMBER)]
 
 
 def rest_depth(row: PriceBookRow, instrument: Instrument, names: frozenset[str], ts_ns: int) -> Depth:
@@ -279,14 +291,10 @@ def rest_depth(row: PriceBookRow, instrument: Instrument, names: frozenset[str],
     what = "product_book"
     if row.product_id not in names:
         raise undecodable(what, f"a book of {row.product_id[:40]!r}")
-    prices, sizes = TextGrid(instrument.prices), TextGrid(instrument.sizes)
-    levels = [
-        (side, prices.exact(one.price, what, at_least=1), sizes.floor(one.size, what))
-        for side, rows in ((BUY, row.bids), (SELL, row.asks))
-        for one in rows
-    ]
+    ticks, lots = _steps(instrument, what)
+    told_bids, told_asks = ({ticks[one.price]: lots[one.size] for one in rows} for rows in (row.bids, row.asks))
     try:
-        bids, asks = Book(depth_levels=max(1, len(levels))).load(levels)
+        bids, asks = Book(depth_levels=max(1, len(told_bids), len(told_asks))).load(told_bids, told_asks)
     except StreamBroken as error:
         raise undecodable(what, error) from None
     return Depth(ts_ns, instrument.symbol, bids, asks, True, codec.time_ns(row.time, what))

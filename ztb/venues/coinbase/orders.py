@@ -19,7 +19,8 @@ from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.coinbase import codec, rules
 from ztb.venues.coinbase.client_id import tag_of
-from ztb.venues.coinbase.codec import SIDE_OF, SIDE_TEXT, Side, steps, undecodable
+from ztb.venues.coinbase.codec import SIDE_OF, SIDE_TEXT, Side, steps
+from ztb.venues.decoding import undecodable
 from ztb.venues.port import OpenOrder, OrderReport, OrderStatus, VenueFill
 
 _UNSPECIFIED: Final = frozenset({"", "REJECT_REASON_UNSPECIFIED", "UNKNOWN_FAILURE_REASON"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ztb.core.instrument import Instrument
@@ -10,23 +10,27 @@ from ztb.venues.clock import Clock
 from ztb.venues.coinbase import rules
 from ztb.venues.coinbase.rest import CoinbasePublic
 from ztb.venues.coinbase.stream import CoinbaseFeed
-from ztb.venues.limiter import Limiter
-from ztb.venues.port import Addresses, Capabilities, HeadRoom
-from ztb.venues.transport import Transport
+from ztb.venues.limiter import RateRule
+from ztb.venues.port import Addresses, Capabilities, Terms
+from ztb.venues.public_side import CommonSide
 
 
-class CoinbasePublicSide:
+class CoinbasePublicSide(CommonSide):
     """``port.PublicSide`` of Coinbase."""
 
     name: Final = "coinbase"
     capabilities: Final[Capabilities] = rules.CAPABILITIES
 
-    def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float]) -> None:
-        self._addresses = addresses
-        self._clock = clock
-        self._jitter = jitter
-        self._transport = Transport(addresses.rest)
-        self._limiter = Limiter({"public": rules.RATE_RULES["public"]}, clock=clock)
+    def __init__(
+        self,
+        addresses: Addresses,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        rate_rules: Mapping[str, RateRule] = rules.PUBLIC_RATE_RULES,
+        terms: Terms | None = None,
+    ) -> None:
+        super().__init__(addresses, rate_rules, clock=clock, jitter=jitter, terms=terms or Terms())
         self.market = CoinbasePublic(self._transport, limiter=self._limiter, clock=clock)
 
     def market_feed(self, instrument: Instrument) -> CoinbaseFeed:
@@ -34,11 +38,3 @@ class CoinbasePublicSide:
         return CoinbaseFeed(
             self._addresses.stream, instrument, clock=self._clock, jitter=self._jitter, public=self.market
         )
-
-    def head_room(self) -> tuple[HeadRoom, ...]:
-        """Of the public calls."""
-        return self._limiter.rooms()
-
-    async def close(self) -> None:
-        """Close every socket."""
-        await self._transport.close()

@@ -34,6 +34,7 @@ CAPABILITIES: Final = Capabilities(
     client_order_id=True,
     tagged_fills=False,
     order_status=True,
+    tag_status=True,
     private_stream=True,
     reduce_only=False,
     cancel_many=100,
@@ -44,7 +45,7 @@ CAPABILITIES: Final = Capabilities(
 
 MAKER_FEE_PPM: Final = 6_000
 TAKER_FEE_PPM: Final = 12_000
-"""The lowest tier, which is the dearest: until the account says what it pays, it is taken to pay this."""
+"""The lowest tier, which is the dearest: every account is taken to pay this until a fill says what it paid."""
 
 RATE_RULES: Final[dict[str, RateRule]] = {
     "public": RateRule(LimitClass.PUBLIC, calls=9, period_s=1.0, wait_s_max=5.0),
@@ -57,6 +58,8 @@ RATE_RULES: Final[dict[str, RateRule]] = {
     "all": RateRule(LimitClass.PRIVATE, calls=1_650, period_s=600.0, reserve=200, wait_s_max=1.0),
 }
 """By purpose; ``public`` is for the address of this host, the others for one key."""
+PUBLIC_RATE_RULES: Final = {"public": RATE_RULES["public"]}
+"""For whoever has no key."""
 
 CLOCK_AHEAD_S: Final = 10
 """Tokens begin so long ago: a host whose clock is ahead by less must not be refused for it."""
@@ -132,6 +135,11 @@ CODE_RULES: Final = {
     "unavailable": _BROKEN,
 }
 """By the word in lower case. A plain ``VenueError`` says nothing of what was done: an order's fate is then unknown."""
+
+TOKEN_CODES: Final = frozenset(
+    {"401", "authentication_error", "unauthorized", "unauthenticated", "invalid_token", "expired_token"}
+)
+"""How a token is refused, for its time or for anything else in it."""
 
 STATUS_RULES: Final = {400: _REFUSED, 401: _AUTH, 403: _AUTH, 404: _REFUSED, 429: _TOO_OFTEN}
 """Where the word is unknown or there is none."""

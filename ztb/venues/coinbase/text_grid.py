@@ -2,7 +2,7 @@
 
 The first frame of a book holds tens of thousands of prices and sizes. Plain digits need no Decimal in between: they
 are an integer at the step's own scale. Whatever is not plain digits goes the long way, to the same result. A market
-names the same amounts again and again, so texts that were read are known.
+names the same amounts again and again, so a text that was read is known.
 """
 
 from __future__ import annotations
@@ -11,54 +11,53 @@ from typing import Final
 
 from ztb.core.money import AMOUNT_TEXT_LENGTH_MAX, Grid
 from ztb.venues.coinbase import codec
+from ztb.venues.decoding import undecodable
 
 _SHORT: Final = AMOUNT_TEXT_LENGTH_MAX
 _KNOWN_MAX: Final = 100_000
 
 
-class TextGrid:
-    """Multiples of a grid's step, written as text."""
+class StepsOf(dict[str, int]):
+    """Whole steps by text: ``steps["68900.00"]``, read when it is asked for the first time.
 
-    def __init__(self, grid: Grid) -> None:
+    A text that is no amount, is off the grid (unless ``cut`` rounds it down) or below ``at_least`` is a VenueError
+    ``undecodable``, however often it is asked for.
+    """
+
+    __slots__ = ("_at_least", "_cut", "_decimals", "_divisors", "_factor", "_grid", "_what")
+
+    def __init__(self, grid: Grid, what: str, *, at_least: int = 0, cut: bool = False) -> None:
+        super().__init__()
         self._grid = grid
+        self._what = what
+        self._at_least = at_least
+        self._cut = cut
         numerator, self._factor = grid.step.as_integer_ratio()
         self._divisors: tuple[int, ...] = tuple(numerator * 10**decimals for decimals in range(_SHORT))
-        self.known_exact: dict[str, int] = {}
-        """Texts that ``exact`` has read."""
-        self.known_floor: dict[str, int] = {}
+        self._decimals = self._divisors.index(self._factor) if self._factor in self._divisors else -1
+        """A text with so many is a number of steps when its dot is left out; -1 where there is none such."""
 
-    def exact(self, text: str, what: str, *, at_least: int = 0) -> int:
-        """Whole steps in ``text``; undecodable when it is off the grid or below ``at_least``."""
-        steps = self.known_exact.get(text)
-        if steps is None:
-            read = self._digits(text)
-            steps = codec.steps(self._grid, text, what) if read is None or read[1] else read[0]
-            _remember(self.known_exact, text, steps)
-        if steps < at_least:
-            raise codec.undecodable(what, f"{text[:_SHORT]} is below {at_least} step")
-        return steps
-
-    def floor(self, text: str, what: str) -> int:
-        """Steps in ``text``, what is finer than one cut off."""
-        steps = self.known_floor.get(text)
-        if steps is None:
-            read = self._digits(text)
-            steps = codec.rounded(self._grid, text, what, "floor") if read is None else read[0]
-            _remember(self.known_floor, text, steps)
-        return steps
-
-    def _digits(self, text: str) -> tuple[int, bool] | None:
-        """Whole steps, and whether something is left over; None for what is not plain digits."""
-        whole, dot, part = text.partition(".")
+    def __missing__(self, text: str) -> int:
+        whole, _, part = text.partition(".")
         digits = whole + part
-        # Without the dot it is one number; what stands on either side of it must not be empty.
-        if not digits.isdigit() or not text.isascii() or not whole or (dot and not part) or len(text) > _SHORT:
-            return None
-        steps, rest = divmod(int(digits) * self._factor, self._divisors[len(part)])
-        return steps, rest != 0
+        # With nothing before or after its dot it is not plain, and goes the long way.
+        if digits.isdigit() and text.isascii() and whole and text[-1] != "." and len(text) <= _SHORT:
+            if len(part) == self._decimals:
+                steps = int(digits)
+            else:
+                steps, rest = divmod(int(digits) * self._factor, self._divisors[len(part)])
+                if rest and not self._cut:
+                    steps = self._the_long_way(text)
+        else:
+            steps = self._the_long_way(text)
+        if steps < self._at_least:
+            raise undecodable(self._what, f"{text[:_SHORT]} is below {self._at_least} step")
+        if len(self) >= _KNOWN_MAX:
+            self.clear()
+        self[text] = steps
+        return steps
 
-
-def _remember(known: dict[str, int], text: str, steps: int) -> None:
-    if len(known) >= _KNOWN_MAX:
-        known.clear()
-    known[text] = steps
+    def _the_long_way(self, text: str) -> int:
+        if self._cut:
+            return codec.rounded(self._grid, text, self._what, "floor")
+        return codec.steps(self._grid, text, self._what)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 from ztb.core.error import ConfigError
 from ztb.core.instrument import Instrument
@@ -13,35 +12,20 @@ from ztb.venues.coinbase import rules
 from ztb.venues.coinbase.account import CoinbaseAccount
 from ztb.venues.coinbase.account_stream import CoinbaseAccountFeed
 from ztb.venues.coinbase.calls import SignedCalls
-from ztb.venues.coinbase.rest import CoinbasePublic
+from ztb.venues.coinbase.public import CoinbasePublicSide
 from ztb.venues.coinbase.sign import Signer
-from ztb.venues.coinbase.stream import CoinbaseFeed
-from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
-from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom, Terms
-from ztb.venues.transport import Transport
+from ztb.venues.limiter import RATE_MEMORY_NAME
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Terms
 
 
-class CoinbaseVenue:
+class CoinbaseVenue(CoinbasePublicSide):
     """``port.Venue``."""
 
-    name: Final = "coinbase"
-    capabilities: Final[Capabilities] = rules.CAPABILITIES
-
     def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms) -> None:
-        self._addresses = addresses
-        self._clock = clock
-        self._jitter = jitter
+        super().__init__(addresses, clock=clock, jitter=jitter, rate_rules=rules.RATE_RULES, terms=terms)
         self._fee_currency = terms.fee_currency.lower()
-        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
-        self._limiter = Limiter(rules.RATE_RULES, clock=clock, private_factor=terms.rate_factor)
-        self.market = CoinbasePublic(self._transport, limiter=self._limiter, clock=clock)
         self._calls: SignedCalls | None = None
         self._account: CoinbaseAccount | None = None
-
-    def market_feed(self, instrument: Instrument) -> CoinbaseFeed:
-        return CoinbaseFeed(
-            self._addresses.stream, instrument, clock=self._clock, jitter=self._jitter, public=self.market
-        )
 
     def account(
         self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
@@ -59,10 +43,10 @@ class CoinbaseVenue:
             address=self._addresses.rest,
             signer=Signer(keys),
             limiter=self._limiter,
-            clock=self._clock,
+            time=self.market.time,
         )
         self._limiter.remember(directory / RATE_MEMORY_NAME)
-        self._account = CoinbaseAccount(self._calls, clock=self._clock, instruments=instruments, at_wire=at_wire)
+        self._account = CoinbaseAccount(self._calls, instruments=instruments, at_wire=at_wire)
         return self._account
 
     def account_feed(self, instruments: Mapping[str, Instrument]) -> CoinbaseAccountFeed:
@@ -77,10 +61,3 @@ class CoinbaseVenue:
             clock=self._clock,
             jitter=self._jitter,
         )
-
-    def head_room(self) -> tuple[HeadRoom, ...]:
-        return self._limiter.rooms()
-
-    async def close(self) -> None:
-        await self._transport.close()
-        self._limiter.close()

@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from ztb.core.command import MARKET, POST_ONLY, Place
-from ztb.core.error import InvariantBroken, Rejected, Throttled, VenueError
+from ztb.core.error import InvariantBroken, Rejected, VenueError
 from ztb.core.instrument import SIDE_NAMES, Instrument
 from ztb.venues import limits
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.gmo import codec, rows, rules
-from ztb.venues.gmo.calls import SignedCalls, with_fate
-from ztb.venues.limiter import OWN_LIMIT
+from ztb.venues.gmo.calls import SignedCalls
 from ztb.venues.port import (
     AtWire,
     Balance,
@@ -37,6 +37,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
+from ztb.venues.sending import TURN_S_MAX, check_order, turn, with_fate
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class GmoAccount:
         instruments: Mapping[str, Instrument],
         at_wire: AtWire | None = None,
         post_only_leverage: frozenset[str] = rules.POST_ONLY_LEVERAGE,
-        turn_s_max: float = rules.PLACEMENT_TURN_S_MAX,
+        turn_s_max: float = TURN_S_MAX,
     ) -> None:
         """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
 
@@ -79,12 +80,13 @@ class GmoAccount:
         self._check(order, instrument)
         name = "closeBulkOrder" if order.reduce_only and instrument.leveraged else "order"
         last_word = None if self._at_wire is None else partial(self._at_wire, order)
-        async with self._turn(order):
+        lock = self._one_placement[order.instrument, order.side]
+        async with turn(lock, f"another order of {order.instrument} on this side", wall_s_max=self._turn_s_max):
             data = await self._calls.change(
                 name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word
             )
         try:
-            return Placed(codec.placed_id(codec.decoded(rows.TEXT, data, name), name), 0)
+            return Placed(codec.placed_id(decoded(rows.TEXT, data, name), name), 0)
         except VenueError as error:
             raise with_fate(error) from None
 
@@ -95,7 +97,7 @@ class GmoAccount:
         its end is concluded from its absence there, or from ``look_up``; this answer alone proves none.
         """
         try:
-            await self._calls.change("cancelOrder", {"orderId": _number(venue_id)}, urgent=True)
+            await self._calls.change("cancelOrder", {"orderId": _number(venue_id)}, urgent=True, may_repeat=True)
         except Rejected as error:
             if error.code in rules.NOTHING_TO_CANCEL:
                 return False
@@ -108,8 +110,8 @@ class GmoAccount:
         for chunk in _chunks(venue_ids):
             with suppress(VenueError):
                 numbers = [_number(venue_id) for venue_id in chunk]
-                data = await self._calls.change("cancelOrders", {"orderIds": numbers}, urgent=True)
-                answer = codec.decoded(rows.CANCELLED_MANY, data, "cancelOrders")
+                data = await self._calls.change("cancelOrders", {"orderIds": numbers}, urgent=True, may_repeat=True)
+                answer = decoded(rows.CANCELLED_MANY, data, "cancelOrders")
                 accepted.update(str(number) for number in answer.success if number in numbers)
         return frozenset(accepted)
 
@@ -119,6 +121,10 @@ class GmoAccount:
         for chunk in _chunks(venue_ids):
             reports += await self._look_up(self._instruments[instrument], chunk)
         return reports
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """GMO Coin has no client order id."""
+        return []
 
     async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
         """Every working order of the key in the symbol, oldest id first; those being cancelled are among them.
@@ -161,12 +167,12 @@ class GmoAccount:
 
     async def balances(self) -> dict[str, Balance]:
         """By currency. With leverage instruments the yen that may be used are those that the margin leaves."""
-        assets = codec.decoded(rows.ASSETS, await self._calls.read("account/assets", urgent=True), "assets")
+        assets = decoded(rows.ASSETS, await self._calls.read("account/assets", urgent=True), "assets")
         leveraged = [instrument.leveraged for instrument in self._instruments.values()]
         margin = None
         if any(leveraged):
             data = await self._calls.read("account/margin", urgent=True)
-            margin = codec.decoded(rows.MARGIN, data, "margin")
+            margin = decoded(rows.MARGIN, data, "margin")
         return codec.balances_of(assets, margin, leveraged_only=all(leveraged))
 
     async def positions(self, instrument: str) -> list[VenuePosition]:
@@ -175,7 +181,7 @@ class GmoAccount:
         if not asked.leveraged:
             return []
         data = await self._calls.read("positionSummary", {"symbol": asked.symbol}, urgent=True)
-        page = codec.decoded(rows.POSITIONS, data, "positionSummary")
+        page = decoded(rows.POSITIONS, data, "positionSummary")
         return codec.positions_of(codec.rows_of(page, "positionSummary"), asked)
 
     async def rights(self) -> Rights:
@@ -184,40 +190,10 @@ class GmoAccount:
 
     def _check(self, order: Place, instrument: Instrument) -> None:
         """What cannot be sent, before anything leaves."""
-        if order.price <= 0 or order.lots <= 0 or order.side not in SIDE_NAMES:
-            raise InvariantBroken(f"order {order.client_id} has price {order.price}, lots {order.lots}")
-        is_known = order.time_in_force in rules.CAPABILITIES.times_in_force
-        if order.time_in_force == POST_ONLY and instrument.leveraged:
-            is_known = instrument.symbol in self._post_only_leverage
-        if not is_known:
-            raise Rejected(
-                f"GMO Coin knows no {order.time_in_force} orders of {instrument.symbol}",
-                kind="exchange",
-                code="unsupported",
-            )
-
-    @asynccontextmanager
-    async def _turn(self, order: Place) -> AsyncIterator[None]:
-        """While no other order of the symbol and side is under way; Throttled when that takes too long.
-
-        The one under way may hang for as long as an answer is waited for, and by then this one would be an order at
-        an old price.
-        """
-        lock = self._one_placement[order.instrument, order.side]
-        try:
-            async with asyncio.timeout(self._turn_s_max):
-                await lock.acquire()
-        except TimeoutError:
-            raise Throttled(
-                f"another order of {order.instrument} on this side is under way for {self._turn_s_max:g} s",
-                kind="rate_limit",
-                code=OWN_LIMIT,
-                retryable=True,
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        known = rules.CAPABILITIES.times_in_force
+        if instrument.leveraged and instrument.symbol not in self._post_only_leverage:
+            known -= {POST_ONLY}
+        check_order(order, known, where=f"GMO Coin for {instrument.symbol}")
 
     async def _look_up(self, instrument: Instrument, venue_ids: Sequence[str]) -> list[OrderReport]:
         numbers = {_number(venue_id) for venue_id in venue_ids}
@@ -230,9 +206,9 @@ class GmoAccount:
                 return []
             # One that is unknown must not hide the others.
             return [report for one in venue_ids for report in await self._look_up(instrument, [one])]
-        page = codec.rows_of(codec.decoded(rows.ORDERS, data, "orders"), "orders")
+        page = codec.rows_of(decoded(rows.ORDERS, data, "orders"), "orders")
         if any(row.order_id not in numbers for row in page):
-            raise codec.undecodable("orders", "an order that was not asked for")
+            raise undecodable("orders", "an order that was not asked for")
         return [codec.report_of(row, instrument, "orders") for row in page]
 
     async def _page(
@@ -243,7 +219,7 @@ class GmoAccount:
             "page": str(number),
             "count": str(rules.PAGE_ROWS_MAX),
         }
-        return codec.rows_of(codec.decoded(decoder, await self._calls.read(name, params, urgent=urgent), name), name)
+        return codec.rows_of(decoded(decoder, await self._calls.read(name, params, urgent=urgent), name), name)
 
 
 def _members(order: Place, instrument: Instrument) -> dict[str, str]:

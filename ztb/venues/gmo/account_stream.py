@@ -21,6 +21,7 @@ from msgspec import Struct
 from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
+from ztb.venues.decoding import decoded
 from ztb.venues.endpoint import checked_url
 from ztb.venues.gmo import codec, rows, rules
 from ztb.venues.gmo.calls import SignedCalls
@@ -78,7 +79,7 @@ _FRAME: Final = msgspec.json.Decoder(ExecutionFrame | OrderFrame | PositionFrame
 
 def news_of(body: bytes, instruments: Mapping[str, Instrument]) -> list[AccountNews]:
     """The news of one frame; none for symbols that we do not trade. VenueError ``undecodable`` refuses it."""
-    frame = codec.decoded(_FRAME, body, _WHAT)
+    frame = decoded(_FRAME, body, _WHAT)
     if isinstance(frame, PositionFrame | SummaryFrame) or frame.symbol not in instruments:
         return []
     instrument = instruments[frame.symbol]
@@ -160,7 +161,7 @@ class GmoAccountWire:
     async def url(self) -> str:
         """With a new token: nobody knows whether the last one still holds."""
         await self.give_back()
-        self._token = codec.token_of(await self._calls.change("ws-auth", {}))
+        self._token = codec.token_of(await self._calls.change("ws-auth", {}, may_repeat=True))
         await self._turns.take(len(CHANNELS))
         return f"{self._url}/{quote(self._token, safe='')}"
 
@@ -194,14 +195,14 @@ class GmoAccountWire:
         if token:
             with suppress(VenueError, TimeoutError):
                 async with asyncio.timeout(rules.TOKEN_RELEASE_S_MAX):
-                    await self._calls.change("ws-auth", {"token": token}, method="DELETE")
+                    await self._calls.change("ws-auth", {"token": token}, method="DELETE", may_repeat=True)
 
     async def _extend(self, token: str) -> None:
         """Until the venue refuses it. A call that was lost is no refusal: the next one comes long before the end."""
         while True:
             await self._clock.sleep(self._extend_s)
             try:
-                await self._calls.change("ws-auth", {"token": token}, method="PUT")
+                await self._calls.change("ws-auth", {"token": token}, method="PUT", may_repeat=True)
             except Rejected as error:
                 if not error.retryable:
                     assert self.when_token_is_lost is not None, "set before the first connection"

@@ -19,6 +19,7 @@ from ztb.core.error import AmountError, VenueError
 from ztb.core.instrument import BUY, SELL, Instrument
 from ztb.core.money import PPM, Grid, decimal_from_text
 from ztb.venues import limits
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.gmo import rules
 from ztb.venues.gmo.rows import (
     ENVELOPE,
@@ -51,20 +52,6 @@ STATUS_OF: Final = {
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ID_MAX: Final = 1 << 63
-
-
-def undecodable(what: str, reason: object) -> VenueError:
-    """An answer that is not what the venue documents; reading again may help, believing it may not."""
-    text = f"{what}: undecodable answer: {reason}"[: limits.REMARK_LENGTH_MAX]
-    return VenueError(text, kind="network", code="undecodable", retryable=True)
-
-
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes | Raw, what: str) -> T:
-    """The typed value of ``body``; VenueError ``undecodable`` for anything else, however it is broken."""
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise undecodable(what, error) from None
 
 
 def data_of(body: bytes, what: str, *, http_status: int = 200) -> Raw:

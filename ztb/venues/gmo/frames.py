@@ -17,6 +17,7 @@ from msgspec import Struct
 from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import Instrument
 from ztb.venues import limits
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.gmo import codec
 from ztb.venues.gmo.rows import BookRow, LevelRow, Side, TradeRow
 from ztb.venues.grid_text import GridText
@@ -84,7 +85,7 @@ class FrameReader:
     def read(self, body: bytes, ts_ns: int) -> list[MarketNews]:
         """The news of one frame; VenueError ``undecodable`` leaves the reader as it was."""
         what = "stream"
-        frame = codec.decoded(_FRAME, body, what)
+        frame = decoded(_FRAME, body, what)
         codec.same_symbol(frame.symbol, self._instrument, what)
         if isinstance(frame, BookFrame):
             depth = self._depth(frame.bids, frame.asks, ts_ns, codec.time_ns(frame.timestamp, what), what)
@@ -117,11 +118,11 @@ class FrameReader:
         book_bids, book_asks = self._levels(bids, what), self._levels(asks, what)
         bid_prices, ask_prices = [price for price, _ in book_bids], [price for price, _ in book_asks]
         if not all(map(gt, bid_prices, bid_prices[1:])):
-            raise codec.undecodable(what, "bids out of order")
+            raise undecodable(what, "bids out of order")
         if not all(map(lt, ask_prices, ask_prices[1:])):
-            raise codec.undecodable(what, "asks out of order")
+            raise undecodable(what, "asks out of order")
         if bid_prices and ask_prices and bid_prices[0] >= ask_prices[0]:
-            raise codec.undecodable(what, "a crossed book")
+            raise undecodable(what, "a crossed book")
         return Depth(ts_ns, self._instrument.symbol, book_bids, book_asks, True, venue_ns)
 
     def _levels(self, levels: list[LevelRow], what: str) -> tuple[tuple[int, int], ...]:

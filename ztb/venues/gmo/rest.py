@@ -12,11 +12,13 @@ from ztb.core.error import Rejected, Throttled
 from ztb.core.event import Depth, Trade
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.gmo import codec, rows, rules
 from ztb.venues.gmo.frames import FrameReader
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.port import ServerTime
 from ztb.venues.transport import Transport
+from ztb.venues.venue_time import VenueTime
 
 T = TypeVar("T")
 SPEAKING: Final = frozenset({400, 401, 404, 503})
@@ -30,6 +32,8 @@ class GmoPublic:
         self._transport = transport
         self._limiter = limiter
         self._clock = clock
+        self.time = VenueTime(self._server_time, clock=clock)
+        """By which private calls are signed."""
 
     async def status(self) -> rows.ExchangeState:
         """OPEN, PREOPEN (orders can only be cancelled) or MAINTENANCE."""
@@ -52,7 +56,7 @@ class GmoPublic:
         for row in await self._call(rows.TICKERS, "ticker", {"symbol": symbol}):
             if row.symbol == symbol:
                 return row
-        raise codec.undecodable("ticker", f"no row of {symbol[:40]}")
+        raise undecodable("ticker", f"no row of {symbol[:40]}")
 
     async def depth(self, instrument: Instrument) -> Depth:
         """The book, up to 500 levels a side."""
@@ -67,6 +71,9 @@ class GmoPublic:
 
     async def server_time(self) -> ServerTime:
         """From ``responsetime`` of an ordinary answer, which tells milliseconds; a cached answer tells late."""
+        return await self.time.ask()
+
+    async def _server_time(self) -> ServerTime:
         body, _ = await self._told("status", {}, None)
         return ServerTime(codec.answered_ns(body, "status"), 1_000_000)
 
@@ -79,7 +86,7 @@ class GmoPublic:
         wait_s_max: float | None = None,
     ) -> T:
         _, data = await self._told(name, params or {}, wait_s_max)
-        return codec.decoded(decoder, data, name)
+        return decoded(decoder, data, name)
 
     async def _told(self, name: str, params: Mapping[str, str], wait_s_max: float | None) -> tuple[bytes, Raw]:
         """The whole body, and the ``data`` in it."""

@@ -37,6 +37,7 @@ CAPABILITIES: Final = Capabilities(
     client_order_id=False,
     tagged_fills=False,
     order_status=True,
+    tag_status=False,
     private_stream=True,
     reduce_only=True,
     cancel_many=10,
@@ -86,11 +87,11 @@ def rate_rules(*, calls_per_s: int = 20, public_calls_per_s: int = 10) -> dict[s
 
 
 RATE_RULES: Final = rate_rules()
+PUBLIC_RATE_RULES: Final = {PUBLIC: RATE_RULES[PUBLIC]}
+"""For whoever has no key."""
 
 ORDER_WAIT_S_MAX: Final = 0.0
 """An order that has to wait is an order at an old price: rather say so at once."""
-PLACEMENT_TURN_S_MAX: Final = 2.0
-"""So long an order waits for another one of its symbol and side: an ordinary answer takes a fraction of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,11 @@ _CLOCK: Final = ErrorRule(Rejected, "auth", True, remedy="set this host's clock;
 _MAINTENANCE: Final = ErrorRule(Rejected, "exchange", True, MAINTENANCE, "wait until the venue is open again")
 _BUSY: Final = ErrorRule(VenueError, "network", True, remedy="the venue's order queue is overloaded")
 
+CLOCK_CODES: Final = ("ERR-5008", "ERR-5009")
+"""The time stamp is ahead of the venue's time, or behind it."""
+
 ERROR_RULES: Final[dict[str, ErrorRule]] = {
-    **dict.fromkeys(("ERR-5008", "ERR-5009"), _CLOCK),
+    **dict.fromkeys(CLOCK_CODES, _CLOCK),
     **dict.fromkeys(("ERR-5007", "ERR-5010", "ERR-5011", "ERR-5012", "ERR-5014", "ERR-5125", "ERR-5127"), _KEY),
     "ERR-5003": ErrorRule(Throttled, "rate_limit", True),
     # The order may be in the queue or not: no refusal.

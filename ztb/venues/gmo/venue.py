@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 from ztb.core.error import ConfigError
 from ztb.core.instrument import Instrument
@@ -14,41 +13,20 @@ from ztb.venues.gmo.account import GmoAccount
 from ztb.venues.gmo.account_stream import GmoAccountFeed
 from ztb.venues.gmo.calls import SignedCalls
 from ztb.venues.gmo.codec import QUOTE
-from ztb.venues.gmo.rest import GmoPublic
-from ztb.venues.gmo.stream import GmoFeed, Turns
-from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
-from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom, Terms
-from ztb.venues.transport import Transport
+from ztb.venues.gmo.public import GmoPublicSide
+from ztb.venues.limiter import RATE_MEMORY_NAME
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Terms
 
 
-class GmoVenue:
+class GmoVenue(GmoPublicSide):
     """``port.Venue``."""
-
-    name: Final = "gmo"
-    capabilities: Final[Capabilities] = rules.CAPABILITIES
 
     def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms) -> None:
         if terms.fee_currency.lower() not in ("", QUOTE):
             raise ConfigError(f"venue.fee_currency is {terms.fee_currency.lower()}", remedy=f"use {QUOTE} for GMO Coin")
-        self._addresses = addresses
-        self._clock = clock
-        self._jitter = jitter
-        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
-        self._limiter = Limiter(rules.RATE_RULES, clock=clock, private_factor=terms.rate_factor)
-        self._turns = Turns(clock=clock)
+        super().__init__(addresses, clock=clock, jitter=jitter, rate_rules=rules.RATE_RULES, terms=terms)
         self._calls: SignedCalls | None = None
         self._account_feeds: list[GmoAccountFeed] = []
-        self.market = GmoPublic(self._transport, limiter=self._limiter, clock=clock)
-
-    def market_feed(self, instrument: Instrument) -> GmoFeed:
-        return GmoFeed(
-            self._addresses.stream,
-            instrument,
-            clock=self._clock,
-            jitter=self._jitter,
-            turns=self._turns,
-            public=self.market,
-        )
 
     def account(
         self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
@@ -57,7 +35,7 @@ class GmoVenue:
         assert self._calls is None, "one account for each venue object"
         self._limiter.remember(directory / RATE_MEMORY_NAME)
         self._calls = SignedCalls(
-            self._transport, key=keys.key, secret=keys.secret, limiter=self._limiter, clock=self._clock
+            self._transport, key=keys.key, secret=keys.secret, limiter=self._limiter, time=self.market.time
         )
         return GmoAccount(self._calls, instruments=instruments, at_wire=at_wire)
 
@@ -75,12 +53,8 @@ class GmoVenue:
         self._account_feeds.append(feed)
         return feed
 
-    def head_room(self) -> tuple[HeadRoom, ...]:
-        return self._limiter.rooms()
-
     async def close(self) -> None:
         """Whoever read a private stream may not have closed it: its token is given back all the same."""
         for feed in self._account_feeds:
             await feed.close()
-        await self._transport.close()
-        self._limiter.close()
+        await super().close()

@@ -55,6 +55,7 @@ def capabilities(times_in_force: Collection[str] = TIMES_IN_FORCE) -> Capabiliti
         client_order_id=True,
         tagged_fills=True,
         order_status=True,
+        tag_status=False,
         private_stream=True,
         reduce_only=True,
         cancel_many=CANCEL_MANY,

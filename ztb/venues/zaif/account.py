@@ -8,7 +8,7 @@ a no from the venue becomes ``UnknownFate``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -16,10 +16,11 @@ from typing import TypeVar
 import msgspec
 
 from ztb.core.command import Place
-from ztb.core.error import InvariantBroken, Rejected, Throttled, UnknownFate, VenueError
-from ztb.core.instrument import SIDE_NAMES, Instrument
+from ztb.core.error import InvariantBroken, Rejected, Throttled, VenueError
+from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.clock import Clock
+from ztb.venues.decoding import undecodable
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.nonce import NonceFile
 from ztb.venues.port import (
@@ -33,6 +34,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
+from ztb.venues.sending import TURN_S_MAX, check_order, turn, with_fate
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import codec, rules
 from ztb.venues.zaif.sign import form_body, signed_headers
@@ -56,10 +58,12 @@ class ZaifAccount:
         instruments: Mapping[str, Instrument],
         fee_in_base: bool = False,
         at_wire: AtWire | None = None,
+        turn_s_max: float = TURN_S_MAX,
     ) -> None:
         """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
 
-        ``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``.
+        ``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``. ``turn_s_max``: so long, by
+        the wall, an order waits for the call before it.
         """
         self._transport = transport
         self._key = key
@@ -70,6 +74,7 @@ class ZaifAccount:
         self._instruments = dict(instruments)
         self._fee_in_base = fee_in_base
         self._at_wire = at_wire
+        self._turn_s_max = turn_s_max
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -81,10 +86,7 @@ class ZaifAccount:
         instrument = self._instruments[order.instrument]
         if not rules.is_legal_comment(order.client_id):
             raise InvariantBroken(f"client id {order.client_id!r} cannot be a comment at Zaif")
-        if order.time_in_force not in rules.CAPABILITIES.times_in_force:
-            raise Rejected(f"Zaif knows no {order.time_in_force} orders", kind="exchange", code="unsupported")
-        if order.price <= 0 or order.lots <= 0 or order.side not in SIDE_NAMES:
-            raise InvariantBroken(f"order {order.client_id} has price {order.price}, lots {order.lots}")
+        check_order(order, rules.CAPABILITIES.times_in_force, where="Zaif")
         parameters = [
             ("currency_pair", instrument.symbol),
             ("action", codec.ACTION_OF[order.side]),
@@ -97,9 +99,9 @@ class ZaifAccount:
             received = codec.steps(instrument.sizes, row.received, "trade")
             remains = codec.steps(instrument.sizes, row.remains, "trade")
             if received + remains != order.lots or row.order_id < 0 or (remains > 0 and row.order_id == 0):
-                raise codec.undecodable("trade", f"{received} filled and {remains} left of {order.lots} lots")
+                raise undecodable("trade", f"{received} filled and {remains} left of {order.lots} lots")
         except VenueError as error:
-            raise _with_fate(error) from None
+            raise with_fate(error) from None
         return Placed(str(row.order_id) if row.order_id else "", received)
 
     async def cancel(self, instrument: str, venue_id: str) -> bool:
@@ -108,11 +110,11 @@ class ZaifAccount:
         try:
             row = await self._call(codec.CANCELLED, "cancel_order", parameters, changes_state=True, urgent=True)
             if str(row.order_id) != venue_id:
-                raise codec.undecodable("cancel_order", f"order {row.order_id} instead of {venue_id[:40]}")
+                raise undecodable("cancel_order", f"order {row.order_id} instead of {venue_id[:40]}")
         except VenueError as error:
             if isinstance(error, Rejected) and error.code == rules.ORDER_NOT_FOUND:
                 return False
-            raise _with_fate(error) from None
+            raise with_fate(error) from None
         return True
 
     async def cancel_all(self, instrument: str, venue_ids: Sequence[str]) -> frozenset[str]:
@@ -126,6 +128,10 @@ class ZaifAccount:
 
     async def look_up(self, instrument: str, venue_ids: Sequence[str]) -> list[OrderReport]:
         """Zaif has no call for an order's status."""
+        return []
+
+    async def look_up_tags(self, instrument: str, tags: Set[str], *, since_ns: int) -> list[OrderReport]:
+        """Its open orders and fills show the tag, and ended orders are shown nowhere."""
         return []
 
     async def open_orders(self, instrument: str, *, urgent: bool = False) -> list[OpenOrder]:
@@ -218,7 +224,8 @@ class ZaifAccount:
     async def _exchange(
         self, method: str, parameters: Sequence[tuple[str, str]], *, changes_state: bool, order: Place | None
     ) -> bytes:
-        async with self._one_at_a_time:
+        wall_s_max = None if order is None else self._turn_s_max
+        async with turn(self._one_at_a_time, "another private call", wall_s_max=wall_s_max):
             last_word = None if order is None or self._at_wire is None else partial(self._at_wire, order)
             body = form_body([("nonce", self._nonce.text()), ("method", method), *parameters])
             headers = signed_headers(self._key, self._secret, body)
@@ -231,10 +238,3 @@ class ZaifAccount:
                     method, retry_after_s=self._transport.retry_after_s, whole=(LimitClass.PRIVATE, LimitClass.EXEC)
                 )
                 raise
-
-
-def _with_fate(error: VenueError) -> VenueError:
-    """For a call that changes something: what is not a clear no leaves the fate unknown."""
-    if type(error) is not VenueError:
-        return error
-    return UnknownFate(error.message, kind=error.kind, code=error.code, remedy="it is looked up, never sent again")

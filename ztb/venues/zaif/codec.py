@@ -18,6 +18,7 @@ from ztb.core.error import AmountError, VenueError
 from ztb.core.instrument import BUY, SELL, Instrument
 from ztb.core.money import Grid
 from ztb.venues import limits
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.port import Balance, OpenOrder, VenueFill
 from ztb.venues.zaif import rules
 
@@ -187,20 +188,6 @@ ORDERS: Final = msgspec.json.Decoder(dict[str, OrderRow])
 PLACED: Final = msgspec.json.Decoder(PlacedRow)
 CANCELLED: Final = msgspec.json.Decoder(CancelledRow)
 FILLS: Final = msgspec.json.Decoder(dict[str, FillRow])
-
-
-def undecodable(what: str, reason: object) -> VenueError:
-    """An answer that is not what the venue documents; reading again may help, believing it may not."""
-    text = f"{what}: undecodable answer: {reason}"[: limits.REMARK_LENGTH_MAX]
-    return VenueError(text, kind="network", code="undecodable", retryable=True)
-
-
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes | Raw, what: str) -> T:
-    """The typed value of ``body``; VenueError ``undecodable`` for anything else, however it is broken."""
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise undecodable(what, error) from None
 
 
 def public_answer(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:

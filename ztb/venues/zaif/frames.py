@@ -18,6 +18,7 @@ from typing import Final
 from ztb.core.error import VenueError
 from ztb.core.event import Depth, Quote, Trade
 from ztb.core.instrument import Instrument
+from ztb.venues.decoding import decoded, undecodable
 from ztb.venues.grid_text import GridText
 from ztb.venues.zaif import codec
 from ztb.venues.zaif.codec import SIDE_OF, DepthRow, FrameTradeRow, Levels, TradeRow
@@ -74,9 +75,9 @@ class FrameReader:
     def read(self, body: bytes, ts_ns: int) -> Frame:
         """The news of one frame; VenueError ``undecodable`` leaves the reader as it was."""
         self._forget_when_full()
-        row = codec.decoded(codec.FRAME, body, _STREAM)
+        row = decoded(codec.FRAME, body, _STREAM)
         if row.currency_pair != self._instrument.symbol:
-            raise codec.undecodable(_STREAM, f"a frame of {row.currency_pair[:40]!r}")
+            raise undecodable(_STREAM, f"a frame of {row.currency_pair[:40]!r}")
         venue_ns = codec.japan_time_ns(row.timestamp, _STREAM)
         bids, asks = self._bids(bytes(row.bids)), self._asks(bytes(row.asks))
         depth = self._depth(bids, asks, ts_ns, venue_ns, _STREAM)
@@ -85,7 +86,7 @@ class FrameReader:
         missed = False
         trades_text = bytes(row.trades)
         if trades_text != self._last_trades:
-            rows = codec.decoded(codec.FRAME_TRADES, row.trades, _STREAM)
+            rows = decoded(codec.FRAME_TRADES, row.trades, _STREAM)
             # Before the first frame there is nothing to continue: what it tells of the past is history, not news.
             fresh = [trade for trade in rows if trade.tid > last_tid_before] if last_tid_before >= 0 else []
             news = self._frame_trades(fresh, ts_ns)
@@ -147,8 +148,8 @@ class FrameReader:
                 return self._compact_side(text[2:-2])
             except VenueError:
                 # A reader of text may be wrong about what is wrong.
-                return self._pairs(codec.decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
-        return self._pairs(codec.decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
+                return self._pairs(decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
+        return self._pairs(decoded(codec.FRAME_LEVELS, text, _STREAM), _STREAM)
 
     def _compact_side(self, text: bytes) -> Book:
         """Of ``PRICE,SIZE],[PRICE,SIZE``. Without calls: forty levels in each frame, and a market that jumps renews
@@ -198,7 +199,7 @@ class FrameReader:
 
     def _depth(self, bids: Book, asks: Book, ts_ns: int, venue_ns: int, what: str) -> Depth:
         if bids and asks and bids[0][0] >= asks[0][0]:
-            raise codec.undecodable(what, "a crossed book")
+            raise undecodable(what, "a crossed book")
         return Depth(ts_ns, self._instrument.symbol, bids, asks, True, venue_ns)
 
     def _quote(self, depth: Depth) -> Quote | None:
@@ -215,11 +216,11 @@ def _check_order(bids: Book, asks: Book, what: str) -> None:
     """Best first, and no price twice."""
     prices = list(map(_ticks, bids))
     if any(map(le, prices, prices[1:])):
-        raise codec.undecodable(what, "bids out of order")
+        raise undecodable(what, "bids out of order")
     prices = list(map(_ticks, asks))
     if any(map(ge, prices, prices[1:])):
-        raise codec.undecodable(what, "asks out of order")
+        raise undecodable(what, "asks out of order")
 
 
 def _nonsense(what: str) -> VenueError:
-    return codec.undecodable(what, "a trade with a nonsense id or date")
+    return undecodable(what, "a trade with a nonsense id or date")

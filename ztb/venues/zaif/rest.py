@@ -62,8 +62,7 @@ class ZaifPublic:
 
     async def server_time(self) -> ServerTime:
         """From the ``Date`` header of an ordinary answer: there is no call for the time without a key."""
-        async with self._limiter.slot("public"):
-            await self._transport.get("/api/1/last_price/btc_jpy")
+        await self._call(codec.LAST_PRICE, "last_price/btc_jpy")
         return self._transport.server_date("/api/1/last_price")
 
     async def _call(self, decoder: msgspec.json.Decoder[T], path: str, *, wait_s_max: float | None = None) -> T:

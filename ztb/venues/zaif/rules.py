@@ -29,6 +29,7 @@ CAPABILITIES: Final = Capabilities(
     client_order_id=True,
     tagged_fills=True,
     order_status=False,
+    tag_status=False,
     private_stream=False,
     reduce_only=False,
     cancel_many=1,
@@ -60,6 +61,8 @@ RATE_RULES: Final[dict[str, RateRule]] = {
     "cancel_order": RateRule(LimitClass.EXEC, calls=10, period_s=5.0, reserve=5, wait_s_max=10.0),
 }
 """By method, for one key; ``public`` is for the whole host."""
+PUBLIC_RATE_RULES: Final = {"public": RATE_RULES["public"]}
+"""For whoever has no key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,36 +9,23 @@ from typing import Final
 from ztb.core.error import ConfigError
 from ztb.core.instrument import Instrument
 from ztb.venues.clock import Clock
-from ztb.venues.limiter import RATE_MEMORY_NAME, Limiter
+from ztb.venues.limiter import RATE_MEMORY_NAME
 from ztb.venues.nonce import NonceFile
-from ztb.venues.port import Addresses, ApiKeys, AtWire, Capabilities, HeadRoom, Terms
-from ztb.venues.transport import Transport
+from ztb.venues.port import Addresses, ApiKeys, AtWire, Terms
 from ztb.venues.zaif import rules
 from ztb.venues.zaif.account import ZaifAccount
-from ztb.venues.zaif.rest import ZaifPublic
-from ztb.venues.zaif.stream import ZaifFeed
+from ztb.venues.zaif.public import ZaifPublicSide
 
 NONCE_NAME: Final = "nonce"
 
 
-class ZaifVenue:
+class ZaifVenue(ZaifPublicSide):
     """``port.Venue``."""
 
-    name: Final = "zaif"
-    capabilities: Final[Capabilities] = rules.CAPABILITIES
-
     def __init__(self, addresses: Addresses, *, clock: Clock, jitter: Callable[[], float], terms: Terms) -> None:
-        self._addresses = addresses
-        self._clock = clock
-        self._jitter = jitter
+        super().__init__(addresses, clock=clock, jitter=jitter, rate_rules=rules.RATE_RULES, terms=terms)
         self._fee_currency = terms.fee_currency
-        self._transport = Transport(addresses.rest, read_s_max=terms.answer_s_max)
-        self._limiter = Limiter(rules.RATE_RULES, clock=clock, private_factor=terms.rate_factor)
-        self.market = ZaifPublic(self._transport, limiter=self._limiter, clock=clock)
         self._nonce: NonceFile | None = None
-
-    def market_feed(self, instrument: Instrument) -> ZaifFeed:
-        return ZaifFeed(self._addresses.stream, instrument, clock=self._clock, jitter=self._jitter, public=self.market)
 
     def account(
         self, keys: ApiKeys, instruments: Mapping[str, Instrument], *, directory: Path, at_wire: AtWire | None
@@ -63,14 +50,10 @@ class ZaifVenue:
         """Zaif has no private stream."""
         return
 
-    def head_room(self) -> tuple[HeadRoom, ...]:
-        return self._limiter.rooms()
-
     async def close(self) -> None:
-        await self._transport.close()
+        await super().close()
         if self._nonce is not None:
             self._nonce.close()
-        self._limiter.close()
 
     def _is_fee_in_base(self, instrument: Instrument) -> bool:
         base, quote, told = instrument.base.lower(), instrument.quote.lower(), self._fee_currency.lower()
