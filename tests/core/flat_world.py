@@ -22,6 +22,7 @@ from ztb.core.event import (
     OrderNotPlaced,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
     Quote,
     Reconciled,
@@ -126,7 +127,12 @@ class FlatWorld:
             assert not others, f"something may still work on that side: {others}"
             lots = self.state.ledger.positions[command.instrument].lots
             assert lots * command.side < 0, "an order that closes nothing"
-            assert command.lots <= abs(lots), "more than is held by the books"
+            ended = [
+                order.lots - order.filled_lots
+                for order in self.state.settling.values()
+                if (order.instrument, order.side) == (command.instrument, command.side)
+            ]
+            assert command.lots + sum(ended) <= abs(lots), "more than is held, if what ended turns out to have filled"
             instrument = self.state.desks[command.instrument].instrument
             assert instrument.lots_min <= command.lots <= instrument.lots_max
             assert command.reduce_only
@@ -233,9 +239,19 @@ class FlatWorld:
         for client_id, there in list(self.there.items()):
             if there.is_working and self.choose("works", 8) == 0 and there.place.purpose == FLATTEN:
                 self.fill(client_id, there.left)
+        self._settle()
         running = self.state.flattening
         if running is not None and wants_comparison(self.state, running):
             self.compare()
+
+    def _settle(self) -> None:
+        """As ``venues.settling`` does: the history, read three seconds after an end or later, is all of it."""
+        if not self.is_reachable or self.choose("read the history", 4) == 3:
+            return
+        untold = {event.client_id for _, event in self.untold if isinstance(event, OrderFilled)}
+        for order in list(self.state.settling.values()):
+            if self.now_ns - order.ended_ns >= 3 * SECOND and order.client_id not in untold:
+                self.step(OrderSettled(0, order.client_id))
 
     def compare(self) -> None:
         """As ``service.reconciliation`` does: what is told is in the books first, then the venue is read."""

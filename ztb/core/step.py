@@ -29,6 +29,7 @@ from ztb.core.event import (
     OrderRecovered,
     OrderRejected,
     OrderSent,
+    OrderSettled,
     OrderUnknown,
     Quote,
     Reconciled,
@@ -132,7 +133,7 @@ class Engine:
                 commands = [*apply_order_event(state, event, now_ns), *self.risk.event(event, now_ns)]
             case (
                 OrderRecovered() | OrderCancelled() | OrderExpired() | OrderUnknown() | OrderNotPlaced()
-                | CancelFailed()
+                | OrderSettled() | CancelFailed()
             ):  # fmt: skip
                 commands = apply_order_event(state, event, now_ns)
             case _:
