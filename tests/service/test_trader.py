@@ -25,6 +25,7 @@ from ztb.service.supervision import Supervisor
 from ztb.service.trader import START_ATTEMPTS_MAX, Composer, Trader
 from ztb.store.codec import encode
 from ztb.store.writer import JournalWriter
+from ztb.venues.port import Capabilities
 
 
 class Link:
@@ -35,6 +36,10 @@ class Link:
         self.failures: list[VenueError] = []
         self.asked = 0
         self.at_wire: object = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.played.capabilities
 
     async def instrument(self) -> Instrument:
         self.asked += 1
