@@ -12,7 +12,7 @@ from tests.core.scene import SECOND, SPOT, T0
 from tests.service.scene import CONFIG, Bench
 from ztb.core.event import ClockMeasured, Kill, OrderFilled, Pause, Reconciled, Stop, Timer
 from ztb.service.measure import Meter
-from ztb.service.status import Facts, document, in_words, write
+from ztb.service.status import Facts, document, says, write
 from ztb.venues.port import HeadRoom
 
 KEYS = {
@@ -29,10 +29,7 @@ def facts(*, phase: str = "running", armed: bool = True, trouble: str = "") -> F
 
 
 def said(bench: Bench, *, phase: str = "running", armed: bool = True, trouble: str = "") -> str:
-    state = bench.engine.state
-    now_ns = bench.clock.ns
-    told = facts(phase=phase, armed=armed, trouble=trouble)
-    return in_words(told, state, state.control.level(now_ns), now_ns=now_ns)
+    return says(facts(phase=phase, armed=armed, trouble=trouble), bench.engine.state, now_ns=bench.clock.ns)
 
 
 def test_the_document_by_hand() -> None:
@@ -97,13 +94,15 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
     bench.start()
     assert said(bench) == "trading"
     assert "not armed" in said(bench, armed=False)
-    bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "lunch"))
-    assert said(bench) == "paused: lunch"
-    bench.clock.advance(2)
+    bench.handle(Pause(0, bench.clock.ns + 90 * SECOND, "operator", "lunch"))
+    assert said(bench) == "paused: lunch (1 min 30 s left)"
+    bench.clock.advance(60)
+    assert said(bench) == "paused: lunch (30 s left)"
+    bench.clock.advance(60)
     bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "odd spread", "btc_jpy"))
-    assert said(bench) == "trading, but paused: btc_jpy: odd spread"
+    assert said(bench) == "paused: btc_jpy: odd spread (1 s left)", "it trades nothing else"
     bench.handle(Pause(0, bench.clock.ns + SECOND, "operator", "storm", freeze=True))
-    assert said(bench) == "paused, and nothing is closed either: btc_jpy: odd spread; storm"
+    assert said(bench) == "paused, and nothing is closed either: btc_jpy: odd spread (1 s left); storm (1 s left)"
     bench.clock.advance(2)
     bench.engine.state.policy_suspended = "it raised"
     assert "suspended: it raised" in said(bench)
@@ -118,6 +117,15 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
         "reduce-only: positions are worth more than the equity allows; nothing is opened until it has passed"
     )
     bench.engine.state.control.reduce_only_reasons.clear()
+    bench.engine.state.control.reduce("consecutive_losses")
+    bench.handle(Pause(0, bench.clock.ns + 300 * SECOND, "guard", "cooldown_active", "btc_jpy"))
+    bench.clock.advance(100)
+    assert said(bench) == (
+        "paused: btc_jpy: a trade lost, the next one waits (3 min 20 s left); reduce-only: as many trades in a row "
+        "lost as end the trading; nothing is opened until `ztb resume --reason TEXT`"
+    ), "whoever waits for the end of the pause would wait in vain"
+    bench.clock.advance(201)
+    bench.engine.state.control.reduce_only_reasons.clear()
     bench.engine.state.control.reduce_only_profile = True
     assert said(bench) == "reduce-only, as the profile says: positions are closed, none is opened"
     bench.handle(Stop(0, "test"))
@@ -125,7 +133,7 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
     bench.handle(Kill(0, "operator", "smoke"))
     assert said(bench) == "killed by operator: smoke; nothing leaves but cancels; `ztb resume --reason TEXT` lifts it"
     bench.engine.state.control.kill_reason = "max_drawdown_exceeded"
-    assert "the equity fell further below its peak than limits.drawdown_max_pct" in said(bench)
+    assert "the equity fell further below its peak than allowed" in said(bench)
 
 
 def test_a_comparison_that_is_not_clean_says_why() -> None:
@@ -151,6 +159,11 @@ def test_a_market_that_fell_silent_is_not_told_as_trading() -> None:
         "10 minutes; a restart of the trader tries at once"
     )
     bench.trade(1_000)
+    bench.handle(Timer(0))
+    assert said(bench) == "paused: market data stopped arriving (30 s left)", "its pause lasts, though they are back"
+    bench.clock.advance(29)
+    bench.trade(1_000)
+    bench.clock.advance(2)
     bench.handle(Timer(0))
     assert said(bench) == "trading"
 

@@ -21,6 +21,7 @@ from ztb.cli.sighting import NotRunning, Sighting, sight
 from ztb.core.command import Notify
 from ztb.core.error import UsageError
 from ztb.service.pausing import MINUTES_MAX, PAUSE_NAME, UNPAUSE_NAME
+from ztb.service.sentence import MS_NS, duration, reason_in_words
 
 EXIT_REFUSED: Final = 1
 KEPT: Final = "paused_longer"
@@ -143,5 +144,5 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], args: argpars
 
 
 def _line(pause: dict[str, Any]) -> str:
-    left_s = -(-pause["remaining_ms"] // 1_000)
-    return f"  {pause['instrument'] or 'everything'}: {left_s // 60} min {left_s % 60} s left, {pause['reason']}"
+    left = duration(pause["remaining_ms"] * MS_NS)
+    return f"  {pause['instrument'] or 'everything'}: {left} left, {reason_in_words(pause['reason'])}"

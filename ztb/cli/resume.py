@@ -10,8 +10,9 @@ from typing import Any, Final
 from ztb.cli import operate
 from ztb.cli.answers import answers
 from ztb.cli.operate import ANSWER_S_MAX, Place
+from ztb.cli.pause import pauses_of
 from ztb.cli.result import Result, printable
-from ztb.cli.sighting import NotRunning, Sighting, Status, sight
+from ztb.cli.sighting import NotRunning, Sighting, sight
 from ztb.core.command import Notify
 from ztb.core.error import CredentialError, StoreError
 from ztb.service.operator import KILL_NAME, RESUME_NAME
@@ -52,7 +53,7 @@ def resume(args: argparse.Namespace) -> Result:
             f"no trader of profile {place.profile} runs (looked in {place.runtime}); nothing was changed",
             remedy="start it, then resume: a latch is lifted only after reconciliation",
         )
-    if not kill_file.exists() and not is_held(before.status):
+    if not kill_file.exists() and not held_by(before):
         data = {"profile": place.profile, "pid": before.status.pid, "resumed": False, "level": before.status.level}
         return Result(data, f"nothing to resume: {before.status.says}", warnings=place.warnings)
     was_safe = before.status.level == SAFE
@@ -70,16 +71,24 @@ def resume(args: argparse.Namespace) -> Result:
             # Without a journal that can be read the status has to do; it is up to half a second late.
             if now is None or now.written_ns <= asked_ns or asked.exists():
                 return False
-            return now.status.level != SAFE if was_safe else not is_held(now.status)
+            return now.status.level != SAFE if was_safe else not held_by(now)
 
         took_s = operate.wait_for(has_answered)
     return _outcome(place, before, answer, took_s, asked)
 
 
-def is_held(status: Status) -> bool:
-    """Whether there is anything that a resume lifts."""
-    is_guarded = status.reduce_only not in ("", "profile")
-    return status.kill.on or is_guarded or status.level in ("killed", "paused", SAFE)
+def held_by(seen: Sighting) -> list[str]:
+    """Everything that is on and that a resume lifts, in words."""
+    status = seen.status
+    found = ["safe mode"] if status.level == SAFE else []
+    if status.kill.on:
+        found.append("the kill latch")
+    if status.flatten is not None:
+        found.append("what a flatten left behind")
+    found += [f"the pause of {pause['instrument'] or 'everything'}" for pause in pauses_of(seen)]
+    if status.reduce_only not in ("", "profile"):
+        found.append("reduce-only")
+    return found
 
 
 def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float | None, asked: Path) -> Result:
@@ -105,9 +114,16 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float
             text += "\n  its kill latch stays on: resume once more when it is ready"
         return Result(data, f"{text}; `ztb status` says how far it is", warnings=place.warnings)
     # Until the status says so as well: whoever looks or asks again right after this must not see the latch of before.
-    operate.wait_for(lambda: (now := operate.look(place)) is None or not is_held(now.status))
-    text = f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s"
-    return Result(data, text, warnings=place.warnings)
+    operate.wait_for(lambda: (now := operate.look(place)) is None or not held_by(now))
+    what = ", ".join(held_by(before)) or "what the kill file had asked for"
+    text = (
+        f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s\n"
+        f"  lifted: {what}"
+    )
+    now = operate.look(place)
+    if now is not None:
+        text += f"\n  now: {now.status.says}"
+    return Result(data, printable(text), warnings=place.warnings)
 
 
 def _take_away(kill_file: Path) -> None:

@@ -14,6 +14,7 @@ from ztb.cli.reaction_text import WIDTH, reaction_lines, reaction_rows
 from ztb.cli.result import Result, printable
 from ztb.cli.risk_text import folded, limit_lines, preview_lines, trip_lines
 from ztb.cli.sighting import NotRunning, Sighting, sight
+from ztb.service.sentence import MS_NS, duration, reason_in_words
 
 EXIT_STALE: Final = 1
 SECTIONS: Final = ("sizing.", "limits.", "risk.", "health.", "mode.")
@@ -127,10 +128,10 @@ def _held_lines(seen: Sighting, risk: dict[str, Any]) -> list[str]:
     if status.kill.on:
         lines.append(f"  kill         CRIT ✖ by {status.kill.source}: {status.kill.reason}; `ztb resume` lifts it")
     for pause in risk["pauses"]:
-        left_s = -(-pause["remaining_ms"] // 1_000)
+        left = duration(pause["remaining_ms"] * MS_NS)
         what = pause["instrument"] or "everything"
         how = "" if pause["allows_reducing"] else ", nothing is closed either"
-        lines.append(f"  pause        HOLD ◐ {what}, {_duration(left_s)} left: {pause['reason']}{how}")
+        lines.append(f"  pause        HOLD ◐ {what}, {left} left: {reason_in_words(pause['reason'])}{how}")
     lines += [f"  reduce-only  HOLD ◐ {reason}" for reason in risk["reduce_only"]]
     if status.reduce_only == "profile":
         lines.append("  reduce-only  OK ● asked for by the profile")
@@ -138,12 +139,6 @@ def _held_lines(seen: Sighting, risk: dict[str, Any]) -> list[str]:
         lines.append("  profile      HOLD ◐ conservative limits since a kill, until an operator says otherwise")
     lines += [f"  guard        {guard['code']}: {guard['action']}" for guard in risk["guards"]]
     return lines or ["  controls     OK ● none is on"]
-
-
-def _duration(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _value_text(value: int | str | bool | Decimal) -> str:

@@ -161,17 +161,17 @@ _ROWS: Final = (
     ),
     Reaction(
         code=API_HEALTH, row="E", status=Status.DEGRADED, category=_ACTION, cancels=Cancels.ALL,
-        words="the venue's interface fails: errors, rate limit nearly used up, or its breaker is open",
+        words="the venue's interface failed: errors, rate limit nearly used up, or its breaker opened",
         reduce_only=_WHILE, pause_ns=300 * SECOND_NS,
     ),
     _pause(STALE_MARK, "E", _DATA, "the price by which a position is valued is too old", 120, Scope.INSTRUMENT),
     _pause(SLIPPAGE, "E", _ACTION, "fills were much worse than the price at the decision", 60, Scope.INSTRUMENT),
     _reduce(VALIDATION, "E", _ACTION, "the venue refused order after order", _WHILE, 180),
-    _pause(BROKER_READS, "E", _DATA, "orders and balances cannot be read from the venue", 120),
-    _reduce(STREAM_STALE, "E", _DATA, "no market data arrive", _WHILE, 30),
+    _pause(BROKER_READS, "E", _DATA, "orders and balances could not be read from the venue", 120),
+    _reduce(STREAM_STALE, "E", _DATA, "market data stopped arriving", _WHILE, 30),
     _pause(STREAM_RECONNECTED, "E", _DATA, "the market stream is back; what was missed is compared first", 30),
-    _pause(STREAM_LOST, "E", _DATA, "the market stream cannot be had", 300),
-    _pause(COOL_DOWN, "A", _LIMIT, "a trade lost; the next one waits", 300, Scope.INSTRUMENT),
+    _pause(STREAM_LOST, "E", _DATA, "the market stream could not be had", 300),
+    _pause(COOL_DOWN, "A", _LIMIT, "a trade lost, the next one waits", 300, Scope.INSTRUMENT),
     _pause(TOO_MANY_TRIPS, "E-69", _LIMIT, "more trips within an hour than a healthy trader has", 3_600),
 )  # fmt: skip
 

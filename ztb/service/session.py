@@ -193,10 +193,9 @@ class Session:
         self._is_ready = True
         self._starts.clear()
         now_ns = setting.clock.now_ns()
-        level = trader.state.control.level(now_ns)
         wall_ms = int((time.monotonic() - self._started) * 1000)
         records.write_status()  # first: whoever hears READY may look at the status
-        log.event("ready", status.in_words(setting.facts, trader.state, level, now_ns=now_ns), wall_ms=wall_ms)
+        log.event("ready", status.says(setting.facts, trader.state, now_ns=now_ns), wall_ms=wall_ms)
         setting.systemd.ready()
 
     def _listen_to_signals(self) -> None:

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ztb.core.control import Level
-from ztb.core.flatten import left_in_words
-from ztb.core.flattening import FLAT, FLAT_DUST, ORDERS_OFF, Flattening
 from ztb.core.market import Desk
-from ztb.core.reaction import REACTIONS
 from ztb.core.state import State
 from ztb.service.flatness import progress
 from ztb.service.governor_watch import plain_rooms
 from ztb.service.measure import Meter
+from ztb.service.sentence import in_words, level_of
 from ztb.venues.port import HeadRoom
 
 STATUS_NAME: Final = "status.json"
@@ -64,14 +61,13 @@ def document(
 ) -> dict[str, Any]:
     """The whole status as plain values; ``rooms`` are the venue's rate limits, the last three by their modules."""
     control = state.control
-    level = control.level(now_ns)
     return {
         "schema_version": SCHEMA_VERSION,
         "updated_ns": now_ns,
         **vars(facts),
         "ready": facts.phase == "running" and control.reconciled,
-        "level": level.name.lower(),
-        "says": in_words(facts, state, level, now_ns=now_ns),
+        "level": level_of(state, now_ns).name.lower(),
+        "says": says(facts, state, now_ns=now_ns),
         "kill": {"on": control.killed, "source": control.kill_source, "reason": control.kill_reason},
         "flatten": progress(state, state.flattening, now_ns=now_ns),
         "reduce_only": control.reduce_only_reason or ("profile" if control.reduce_only_profile else ""),
@@ -95,95 +91,9 @@ def document(
     }
 
 
-def in_words(facts: Facts, state: State, level: Level, *, now_ns: int) -> str:
-    """One sentence: what it does, or why it does nothing (F-22)."""
-    control = state.control
-    match level:
-        case Level.KILLED:
-            why = _reason_in_words(control.kill_reason)
-            killed = f"killed by {control.kill_source}: {why}"
-            if state.flattening is not None:
-                return f"{killed}; {_flatten_words(state, state.flattening)}"
-            return f"{killed}; nothing leaves but cancels; `ztb resume --reason TEXT` lifts it"
-        case Level.FLATTENING if state.flattening is not None:
-            return _flatten_words(state, state.flattening)
-        case Level.STOPPING:
-            return f"{facts.phase}, {len(state.working)} orders still working"
-        case Level.OBSERVE:
-            return "observing: signals only, there is no way to send an order"
-        case Level.STARTING:
-            return _comparing(facts)
-        case Level.CLOCK:
-            return _clock_off(state)
-        case Level.FROZEN:
-            return f"paused, and nothing is closed either: {_pauses_in_words(state, now_ns)}"
-        case Level.PAUSED:
-            return f"paused: {_pauses_in_words(state, now_ns)}"
-    if state.policy_suspended:
-        return f"idle, the policy is suspended: {state.policy_suspended}"
-    if not facts.armed:
-        return "not armed: orders are decided and refused at the wire"
-    if silent := [_silence(desk, now_ns) for desk in state.desks.values() if desk.lateness]:
-        return "; ".join(silent)
-    does = _reducing(state) if level is Level.REDUCE_ONLY else "trading"
-    paused = _pauses_in_words(state, now_ns)
-    return f"{does}, but paused: {paused}" if paused else does
-
-
-def _pauses_in_words(state: State, now_ns: int) -> str:
-    """Every pause that is not over; those of single instruments with their name."""
-    return "; ".join(
-        f"{instrument}: {reason}" if instrument else reason
-        for instrument, _, reason, _ in state.control.pauses_in_force(now_ns)
-    )
-
-
-_OUTCOMES: Final = {FLAT: "flat", FLAT_DUST: "flat + dust", ORDERS_OFF: "all orders off"}
-
-
-def _flatten_words(state: State, running: Flattening) -> str:
-    if not running.is_active:
-        return f"{_OUTCOMES[running.outcome]} since a flatten; nothing is opened until `ztb resume`"
-    late = "LATE, " if running.alarmed_ns else ""
-    return f"{late}flattening ({running.mode}): {left_in_words(state)}"
-
-
-def _comparing(facts: Facts) -> str:
-    if facts.trouble:
-        return (
-            f"nothing is opened or closed, cancels go on: {facts.trouble}; compared again and again until it is clean"
-        )
-    return "reconciling orders and fills with the venue; nothing is opened until that is clean"
-
-
-def _clock_off(state: State) -> str:
-    side = "behind" if state.clock_offset_ns > 0 else "ahead of"
-    return (
-        f"this host's clock is {abs(state.clock_offset_ns) // 1_000_000} ms {side} the venue's: nothing is opened, "
-        "closing and cancels go on; correct it (chronyc tracking, timedatectl); measured again every 5 minutes"
-    )
-
-
-def _silence(desk: Desk, now_ns: int) -> str:
-    age_s = (now_ns - max(desk.heard_ns, desk.last_ns)) // 1_000_000_000
-    return (
-        f"no market data of {desk.instrument.symbol} for {age_s} s: the stream is opened anew by itself, after five "
-        "failures every 10 minutes; a restart of the trader tries at once"
-    )
-
-
-def _reducing(state: State) -> str:
-    reasons = state.control.reduce_only_reasons
-    if not reasons:
-        return "reduce-only, as the profile says: positions are closed, none is opened"
-    why = "; ".join(_reason_in_words(reason) for reason in reasons)
-    until = "it has passed" if all(reasons.values()) else "`ztb resume --reason TEXT`"
-    return f"reduce-only: {why}; nothing is opened until {until}"
-
-
-def _reason_in_words(reason: str) -> str:
-    reaction = REACTIONS.get(reason)
-    return reason if reaction is None else reaction.words
+def says(facts: Facts, state: State, *, now_ns: int) -> str:
+    """One sentence: what it does, or why it does nothing."""
+    return in_words(state, phase=facts.phase, armed=facts.armed, trouble=facts.trouble, now_ns=now_ns)
 
 
 def unknown_orders(state: State) -> int:
