@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ztb.core.command import Place
+from ztb.core.command import FLATTEN, Place
 from ztb.core.error import Rejected, VenueError
 from ztb.core.instrument import Instrument
 from ztb.venues import limits
@@ -73,7 +73,9 @@ class CoinbaseAccount:
         body = orders.order_body(order, instrument, wire)
         last_word = None if self._at_wire is None else partial(self._at_wire, order)
         try:
-            row = await self._calls.post(orders.PLACED, "orders", body, limit="order", last_word=last_word)
+            row = await self._calls.post(
+                orders.PLACED, "orders", body, limit="order", urgent=order.purpose == FLATTEN, last_word=last_word
+            )
             venue_id = orders.venue_id_of(row, instrument=instrument, order=order, wire_id=wire)
         except VenueError as error:
             raise with_fate(error) from None

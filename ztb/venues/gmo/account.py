@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ztb.core.command import MARKET, POST_ONLY, Place
+from ztb.core.command import FLATTEN, MARKET, POST_ONLY, Place
 from ztb.core.error import InvariantBroken, Rejected, VenueError
 from ztb.core.instrument import SIDE_NAMES, Instrument
 from ztb.venues import limits
@@ -83,8 +83,9 @@ class GmoAccount:
         lock = self._one_placement[order.instrument, order.side]
         async with turn(lock, f"another order of {order.instrument} on this side", wall_s_max=self._turn_s_max):
             data = await self._calls.change(
-                name, _members(order, instrument), wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word
-            )
+                name, _members(order, instrument), urgent=order.purpose == FLATTEN,
+                wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word,
+            )  # fmt: skip
         try:
             return Placed(codec.placed_id(decoded(rows.TEXT, data, name), name), 0)
         except VenueError as error:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ztb.core.command import Place
+from ztb.core.command import FLATTEN, Place
 from ztb.core.error import InvariantBroken, Rejected, Throttled, VenueError
 from ztb.core.instrument import Instrument
 from ztb.venues import limits
@@ -95,7 +95,9 @@ class ZaifAccount:
             ("comment", order.client_id),
         ]
         try:
-            row = await self._call(codec.PLACED, "trade", parameters, changes_state=True, order=order)
+            row = await self._call(
+                codec.PLACED, "trade", parameters, changes_state=True, urgent=order.purpose == FLATTEN, order=order
+            )
             received = codec.steps(instrument.sizes, row.received, "trade")
             remains = codec.steps(instrument.sizes, row.remains, "trade")
             if received + remains != order.lots or row.order_id < 0 or (remains > 0 and row.order_id == 0):
