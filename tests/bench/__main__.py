@@ -43,6 +43,7 @@ BENCHMARKS = (
     Benchmark("start_up", "start_up"),
     Benchmark("decode_bench", "decode_bench"),
     Benchmark("wire_latency", "wire_latency"),
+    Benchmark("panic_bench", "panic_bench"),
 )
 
 

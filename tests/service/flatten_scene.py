@@ -53,7 +53,10 @@ def market(path: Path, *, seconds: int = 1_800) -> Path:
 class Scene:
     """The exchange, its trader, and the commands of an operator."""
 
-    def __init__(self, name: str, venue: Exchange, directory: Path, package: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, venue: Exchange, directory: Path, package: dict[str, str], *, rate_factor: int = 10
+    ) -> None:
+        self.rate_factor = rate_factor
         self.protocol: Protocol = PROTOCOLS[name]
         self.venue = venue
         self.directory = directory
@@ -66,7 +69,7 @@ class Scene:
             limits__orders_per_minute_max=600, limits__open_orders_max=WORKING, limits__order_ttl_seconds=86400,
             limits__daily_loss_max=900000, limits__drawdown_max_pct=90, limits__position_notional_max=900000,
             limits__stale_after_seconds=3600, venue__answer_ms_max=1000, service__absence_seconds=10,
-            venue__rate_factor=10,
+            venue__rate_factor=self.rate_factor,
         )  # fmt: skip
 
     @contextlib.contextmanager
