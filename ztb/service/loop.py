@@ -41,6 +41,8 @@ from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.store.codec import DECISIONS, encode, encode_decisions
 
+KILLED: Final = "killed"
+"""Code of the notice with which every kill is told, whatever led to it."""
 TIMERS: Final = "timers"
 """Kind of a record that holds the time stamps of many timer events."""
 ROWS_FLUSH: Final = 4_096
@@ -110,6 +112,8 @@ class EngineLoop:
         self._flushed_ns = 0
         self.submit: Callable[[Command], None] = no_way_out
         """Carries out a command; as it is made, the loop has no way to send anything."""
+        self.on_killed: Callable[[], None] = lambda: None
+        """Called when the latch was set, and its records were appended; they are not on disk yet."""
         self.has_failed = False
 
     async def run(self) -> None:
@@ -222,4 +226,6 @@ class EngineLoop:
     def _tell(self, notice: Notify) -> None:
         self._meter.notices += 1
         self._meter.errors += notice.severity in ("error", "emergency")
+        if notice.code == KILLED:
+            self.on_killed()
         log.event(notice.code, notice.text, level=_SEVERITY_LEVEL[notice.severity], severity=notice.severity)

@@ -10,8 +10,10 @@ import asyncio
 import json
 import os
 import time
+from contextlib import suppress
 from typing import Final
 
+from ztb.core.error import StoreError
 from ztb.core.trip import trips_last_hour
 from ztb.host.log import get_log
 from ztb.host.process import ProcessMeter
@@ -42,15 +44,34 @@ class Records:
         self._process = ProcessMeter(os.getpid())
         self._is_status_broken = False
         self._checkpoint_sequence = trader.state.sequence
+        self._kill_seq = 0
+        self._killed = asyncio.Event()
 
     async def keep_status(self) -> None:
         """Until cancelled; in the wall's time, because people read it."""
         while True:
             self.write_status()
-            await asyncio.sleep(STATUS_WALL_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STATUS_WALL_S):
+                    await self._killed.wait()
+            if self._killed.is_set():
+                self._killed.clear()
+                await self._acknowledge_kill()
+
+    def note_kill(self) -> None:
+        """The latch was set just now. Whoever asked for it reads so in the status, but not before it is on disk."""
+        self._kill_seq = self._writer.appended_seq
+        self._killed.set()
+
+    async def _acknowledge_kill(self) -> None:
+        with suppress(StoreError):  # the session ends by it, and says so
+            await self._writer.durable()
+            log.event("kill_latched", "the latch is on disk: nothing leaves but a flatten, also after a restart")
 
     def write_status(self) -> None:
-        """Tell the status file and systemd how things are now."""
+        """Tell the status file and systemd how things are now; nothing while a kill is on its way to the disk."""
+        if self._kill_seq > self._writer.committed_seq and self._writer.failure is None:
+            return
         setting, state = self._setting, self._trader.state
         now_ns = setting.clock.now_ns()
         rooms = setting.head_room()

@@ -122,6 +122,7 @@ class Session:
                 return
             self._trader = trader
             records = Records(setting, writer, trader)
+            trader.loop.on_killed = records.note_kill
             try:
                 self._begin(trader, store.journal.identity.install)
                 await supervisor.unless_ended(clock_watch.first())
