@@ -163,7 +163,7 @@ def test_ten_trips_of_an_hour_are_not_too_many() -> None:
         tripped(desk, "stream_reconnected")
         desk.wait(31 * SECOND)
     desk.wait(HOUR_NS - 31 * 10 * SECOND)
-    assert notices(tripped(desk, "stream_reconnected")) == [("error", "stream_reconnected")]
+    assert notices(tripped(desk, "stream_reconnected")) == [("warning", "stream_reconnected")]
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(REACTIONS)), st.integers(0, 400)), max_size=30))
@@ -190,3 +190,12 @@ def test_a_pause_that_is_over_is_told_once() -> None:
     assert notices(desk.step(Timer(desk.now_ns))) == [("info", "pause_over")]
     assert notices(desk.step(Timer(desk.now_ns))) == []
     assert desk.now_ns > T0
+
+
+def test_what_only_waits_or_costs_a_little_is_told_as_a_warning() -> None:
+    """B-26: slippage warns; an abort wakes people; the rest are errors."""
+    told = {reaction.severity: {one.code for one in REACTIONS.values() if one.severity == reaction.severity}
+            for reaction in REACTIONS.values()}  # fmt: skip
+    assert told["warning"] == {"slippage_guard", "cooldown_active", "stream_reconnected"}
+    assert told["emergency"] == {"risk_evaluation_failed", "max_drawdown_exceeded", "max_trade_loss_exceeded"}
+    assert set(told) == {"warning", "error", "emergency"}

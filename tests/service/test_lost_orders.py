@@ -72,8 +72,7 @@ def test_books_are_those_of_the_exchange_whatever_gets_lost(name: str, tmp_path:
         sizing__order_size="0.0010", limits__order_size_max="0.0010", limits__position_max="0.0030",
         limits__orders_per_minute_max=600, limits__open_orders_max=20, limits__order_ttl_seconds=4,
         limits__daily_loss_max=900000, limits__drawdown_max_pct=90, limits__position_notional_max=900000,
-        # A policy that throws dice loses five trades in a row soon (B-57), and then nothing more could get lost.
-        risk__losses_in_row_max=0, service__reconcile_seconds=20,
+        service__reconcile_seconds=20,
     )  # fmt: skip
     environ = plug_in(tmp_path / "package", "dice", SOURCE)
     with exchange(tmp_path / "exchange", venue=name, tape=str(tape), time_scale=20.0) as venue:

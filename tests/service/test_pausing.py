@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.core.scene import MINUTE, T0
 from tests.service.scene import HandClock
-from ztb.core.event import Event, LiftPause, Pause
+from ztb.core.event import ChooseProfile, Event, LiftPause, Pause
 from ztb.service.inbox import Inbox
 from ztb.service.pausing import MINUTES_MAX, PauseFiles
 from ztb.service.who import who
@@ -32,6 +32,7 @@ class Scene:
         self.files = PauseFiles(directory, self.inbox, self.clock)
         self.pause = directory / "pause"
         self.unpause = directory / "unpause"
+        self.profile = directory / "risk-profile"
 
     def look(self) -> list[Event]:
         self.files.look()
@@ -70,6 +71,31 @@ def test_a_pause_is_lifted(scene: Scene) -> None:
     assert isinstance(lift, LiftPause)
     assert (lift.source, lift.reason, lift.instrument) == (US, "all is calm", "btc_jpy")
     assert scene.look() == []
+
+
+@pytest.mark.parametrize(("name", "conservative"), [("configured", False), ("conservative", True)])
+def test_the_limits_after_a_kill_are_chosen(scene: Scene, name: str, conservative: bool) -> None:
+    scene.profile.write_text(json.dumps({"profile": name, "reason": "the cause was found"}))
+    [choice] = scene.look()
+    assert isinstance(choice, ChooseProfile)
+    assert (choice.conservative, choice.source, choice.reason) == (conservative, US, "the cause was found")
+    assert scene.look() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"profile": "aggressive", "reason": "x"}',
+        '{"profile": "configured"}',
+        '{"reason": "x"}',
+        '{"profile": "configured", "reason": " "}',
+        '{"profile": "configured", "reason": "x", "minutes": 5}',
+    ],
+)
+def test_a_choice_that_cannot_be_understood_changes_nothing(scene: Scene, text: str) -> None:
+    scene.profile.write_text(text)
+    assert scene.look() == []
+    assert not scene.profile.exists()
 
 
 def test_of_both_the_pause_holds(scene: Scene) -> None:
@@ -113,7 +139,7 @@ def test_what_cannot_be_understood_changes_nothing(scene: Scene, text: str) -> N
 def test_no_content_breaks_the_trader(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         scene = Scene(Path(directory))
-        for path in (scene.pause, scene.unpause):
+        for path in (scene.pause, scene.unpause, scene.profile):
             path.write_bytes(content)
         assert scene.look() == []
         assert list(Path(directory).iterdir()) == []

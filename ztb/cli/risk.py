@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from ztb.cli import risk_profile
 from ztb.cli.health import member
 from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.options import add_profile_options, add_verbs, profile_from
@@ -24,19 +25,21 @@ examples:
   ztb risk status                    how much of each limit is used, pauses, what tripped in the last hour
   ztb risk limits --profile live     every limit with its source, and what each trip does; needs no trader
   ztb risk preview                   equity and guards if prices jumped by 2, 5 and 10 %
+  ztb risk profile configured --reason TEXT    end the conservative limits that a kill left behind
 
 exit codes of status and preview: 0 a trader runs and reports; 1 its report is older than 2 s; 69 no trader runs.
 """
 
 
 def register(parser: argparse.ArgumentParser) -> None:
-    """``ztb risk status|limits|preview``."""
+    """``ztb risk status|limits|preview|profile``."""
     parser.description = "Limits and what is used of them, what each trip does, and what a jump of the prices would do."
     parser.epilog = EPILOG
     verbs = add_verbs(parser)
     status = verbs.add_parser("status", help="how much of each limit is used, pauses, trips")
     limits = verbs.add_parser("limits", help="the effective limits with their source, and the reaction table")
-    preview = verbs.add_parser("preview", help="what prices 2, 5 and 10 % away would do")
+    preview = verbs.add_parser("preview", help="what prices 2, 5 and 10 %% away would do")
+    risk_profile.register(verbs.add_parser("profile", help="which limits hold after a kill"))
     for verb in (status, preview):
         add_place_options(verb)
     add_profile_options(limits)
@@ -136,7 +139,7 @@ def _held_lines(seen: Sighting, risk: dict[str, Any]) -> list[str]:
     if status.reduce_only == "profile":
         lines.append("  reduce-only  OK ● asked for by the profile")
     if risk["conservative"]:
-        lines.append("  profile      HOLD ◐ conservative limits since a kill, until an operator says otherwise")
+        lines.append("  profile      HOLD ◐ the conservative limits hold, until `ztb risk profile configured`")
     lines += [f"  guard        {guard['code']}: {guard['action']}" for guard in risk["guards"]]
     return lines or ["  controls     OK ● none is on"]
 

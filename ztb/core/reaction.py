@@ -83,8 +83,10 @@ class Reaction:
 
     @property
     def severity(self) -> str:
-        """Of the notice to people: an abort wakes them."""
-        return "emergency" if self.status is Status.ABORT else "error"
+        """Of the notice to people: an abort wakes them; what only waits, or costs a little, is no failure (B-26)."""
+        if self.status is Status.ABORT:
+            return "emergency"
+        return "warning" if self.code in _MILD else "error"
 
     def action(self) -> str:
         """For people: everything that follows from it."""
@@ -174,6 +176,8 @@ _ROWS: Final = (
     _pause(COOL_DOWN, "A", _LIMIT, "a trade lost, the next one waits", 300, Scope.INSTRUMENT),
     _pause(TOO_MANY_TRIPS, "E-69", _LIMIT, "more trips within an hour than a healthy trader has", 3_600),
 )  # fmt: skip
+
+_MILD: Final = frozenset({COOL_DOWN, SLIPPAGE, STREAM_RECONNECTED})
 
 REACTIONS: Final[dict[str, Reaction]] = {row.code: row for row in _ROWS}
 assert len(REACTIONS) == len(_ROWS)

@@ -1,8 +1,9 @@
-"""Pauses that an operator asks for, as files: ``operator/pause`` and ``operator/unpause`` in the runtime directory.
+"""Pauses and limits that an operator asks for, as files ``pause``, ``unpause`` and ``risk-profile`` in the directory
+``operator`` of the runtime directory.
 
-Each holds one JSON object: ``reason`` always, ``minutes`` of a pause, ``instrument`` ("" or left out: all of them). It
-is taken away when read, and counts once. The rule: what cannot be understood changes nothing and is told; a pause
-never shortens an older one, which the engine sees to.
+Each holds one JSON object: ``reason`` always, ``minutes`` of a pause, ``instrument`` ("" or left out: all of them),
+``profile`` (``configured`` or ``conservative``). It is taken away when read, and counts once. The rule: what cannot be
+understood changes nothing and is told; a pause never shortens an older one, which the engine sees to.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from ztb.core.event import LiftPause, Pause
+from ztb.core.event import ChooseProfile, LiftPause, Pause
 from ztb.host.clock import Clock
 from ztb.host.log import get_log
 from ztb.service.inbox import Inbox
@@ -22,6 +23,8 @@ from ztb.service.who import who
 
 PAUSE_NAME: Final = "pause"
 UNPAUSE_NAME: Final = "unpause"
+PROFILE_NAME: Final = "risk-profile"
+CONFIGURED: Final = "configured"
 MINUTES_MAX: Final = 7 * 24 * 60
 """A longer pause is a kill that lifts itself; nobody remembers it a week later."""
 LOOK_WALL_S: Final = 0.05
@@ -48,11 +51,18 @@ class LiftWish(msgspec.Struct, forbid_unknown_fields=True):
     instrument: str = ""
 
 
-W = TypeVar("W", PauseWish, LiftWish)
+class ProfileWish(msgspec.Struct, forbid_unknown_fields=True):
+    """What the file ``risk-profile`` holds: whether the conservative limits that a kill leaves behind hold."""
+
+    profile: Literal["configured", "conservative"]
+    reason: str
+
+
+W = TypeVar("W", PauseWish, LiftWish, ProfileWish)
 
 
 class PauseFiles:
-    """Watches ``directory`` for both files."""
+    """Watches ``directory`` for all three."""
 
     def __init__(self, directory: Path, inbox: Inbox, clock: Clock) -> None:
         self._directory = directory
@@ -68,6 +78,11 @@ class PauseFiles:
 
     def look(self) -> None:
         """One look. Time is the trader's own: on scaled time a minute of a pause passes as fast as the market's."""
+        choice = self._take(PROFILE_NAME, ProfileWish)
+        if choice is not None:
+            chosen, whose = choice
+            is_tight = chosen.profile != CONFIGURED
+            self._inbox.put_now(ChooseProfile(0, is_tight, whose, chosen.reason), first=True)
         lift = self._take(UNPAUSE_NAME, LiftWish)
         if lift is not None:
             wish, whose = lift
@@ -119,11 +134,13 @@ def _read(path: Path) -> tuple[int, bytes]:
         os.close(descriptor)
 
 
-def _check(wish: PauseWish | LiftWish) -> None:
+def _check(wish: PauseWish | LiftWish | ProfileWish) -> None:
     """ValueError for what the journal could not hold as it is given."""
     reason = wish.reason
     if not reason.strip() or not reason.isprintable() or len(reason.encode()) > REASON_BYTES_MAX:
-        raise ValueError("a pause needs a reason: one line of printable text")
+        raise ValueError("it needs a reason: one line of printable text")
+    if isinstance(wish, ProfileWish):
+        return
     if len(wish.instrument) > SYMBOL_LENGTH_MAX or not wish.instrument.isprintable():
         raise ValueError("instrument is no name of one")
     if isinstance(wish, PauseWish) and not 1 <= wish.minutes <= MINUTES_MAX:
