@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from ztb import __version__
+from ztb.cli.help_text import HelpFormatter
 from ztb.cli.output import drop_output, show_error, show_result
 from ztb.cli.progress import set_silent
 from ztb.cli.result import Result, Subparsers, result_envelope
@@ -60,7 +61,7 @@ class Parser(argparse.ArgumentParser):
     """Takes the global options at every level, and raises usage errors instead of printing them."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - handed on to argparse as they are
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        super().__init__(formatter_class=HelpFormatter, **options)
         self.allow_abbrev = False  # an abbreviation could change its meaning when an option is added
         # No default here: the parser of the verb would overwrite what stood before the noun.
         common = self.add_argument_group("global options")
