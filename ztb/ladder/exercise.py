@@ -16,9 +16,10 @@ from ztb.ladder.trader import TraderProcess
 LOAD_POLICY: Final = "sma_fast_slow"
 LOAD: Final = (
     f"policy.name={LOAD_POLICY}", "policy.parameters.fast=2", "policy.parameters.slow=4",
-    "policy.parameters.bar_seconds=1", "limits.orders_per_minute_max=50",
+    "policy.parameters.bar_seconds=1", "limits.orders_per_minute_max=50", "risk.profile=none", "risk.cool_down=false",
+    "risk.losses_in_row_max=0",
 )  # fmt: skip
-"""Averages so short that orders are always on their way."""
+"""Averages so short that orders are always on their way, and no limit that ends that after a few of them."""
 ORDERS_MINUTES_MAX: Final = 10.0
 ORDERS_WALL_S_MIN: Final = 10.0
 """How long orders are waited for: so much of the market's time, but never less than so much of the wall's."""
@@ -112,6 +113,19 @@ class Exercise:
                 return max(0.0, (latched_ns - begin_ns) / 1e6)
             time.sleep(LOOK_S)
         return None
+
+    def wait_for_limits(self, name: str) -> str | None:
+        """Until the trader, not killed, says that the risk profile ``name`` holds; what it says in the end."""
+        told = None
+        deadline = time.monotonic() + LATCH_S_MAX
+        while time.monotonic() < deadline and self.trader.is_running:
+            status = self.trader.status()
+            if status is not None and not status["kill"]["on"]:
+                told = str(status["risk"]["profile"])
+                if told == name:
+                    break
+            time.sleep(LOOK_S)
+        return told
 
     def operator_file(self, name: str) -> Path:
         """A file of the operator directory."""

@@ -7,12 +7,14 @@ twice. What the exchange received is the judge of both.
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from ztb.core.rules import CONSERVATIVE
 from ztb.ladder import journal_facts
 from ztb.ladder.audit_check import judge_audit
 from ztb.ladder.context import Context
@@ -38,6 +40,8 @@ SIGKILLS: Final = 3
 ERROR_PERCENT: Final = 1.0
 KILL_REASON: Final = "canary ladder: kill exercise"
 RESUME_REASON: Final = "canary ladder: resume exercise"
+CHOICE: Final = json.dumps({"profile": "configured", "reason": RESUME_REASON})
+"""The operator's file that ends the conservative limits."""
 KILL_SOURCES: Final = ("kill file", "signal", "environment")
 ERRORS_EXPECTED: Final = ("killed",)
 """The kills of this rung are told as emergencies."""
@@ -146,9 +150,21 @@ def _same_books(findings: Findings, before: dict[str, Any], now: dict[str, Any])
 
 def _resume(exercise: Exercise) -> None:
     """Only with a reason; then orders flow again."""
-    exercise.put("resume", RESUME_REASON)
+    _lift_latch(exercise, "first")
     received = exercise.wait_for_orders(WARM_UP_ORDERS)
     exercise.findings.at_least("A-24", "orders after the resume", received, WARM_UP_ORDERS, "orders")
+
+
+def _lift_latch(exercise: Exercise, name: str) -> None:
+    """A resume leaves the conservative limits in force, if the profile wants that; then a person ends them too."""
+    findings, risk = exercise.findings, exercise.context.options.loaded.profile.risk
+    configured = "" if exercise.load or risk.profile == "none" else risk.profile
+    after_kill = CONSERVATIVE if risk.conservative_after_kill else configured
+    exercise.put("resume", RESUME_REASON)
+    findings.equal("B-15", f"limits after the {name} resume", exercise.wait_for_limits(after_kill), after_kill)
+    exercise.put("risk-profile", CHOICE)
+    held = exercise.wait_for_limits(configured)
+    findings.equal("B-15", f"limits after the {name} choice of a person", held, configured)
 
 
 def _kill_by_signal(exercise: Exercise) -> None:
@@ -162,7 +178,7 @@ def _kill_by_signal(exercise: Exercise) -> None:
     before = exercise.orders_received()
     exercise.watch(max(exercise.window_s / 16, exercise.context.wall_seconds(SILENT_MINUTES)))
     findings.equal("A-21", "orders that left after SIGUSR1", exercise.orders_received() - before, 0)
-    exercise.put("resume", RESUME_REASON)
+    _lift_latch(exercise, "second")
     findings.at_least("A-24", "orders after the second resume", exercise.wait_for_orders(1), 1, "orders")
     _stop_orderly(exercise)
 
@@ -178,7 +194,7 @@ def _kill_by_environment(exercise: Exercise) -> None:
     )
     exercise.watch(max(exercise.window_s / 16, exercise.context.wall_seconds(SILENT_MINUTES)))
     findings.equal("A-21", "orders that left under ZTB_KILL=1", exercise.orders_received() - before, 0)
-    exercise.put("resume", RESUME_REASON)
+    _lift_latch(exercise, "third")
     findings.at_least("A-24", "orders after the third resume", exercise.wait_for_orders(1), 1, "orders")
 
 
