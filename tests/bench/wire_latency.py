@@ -17,13 +17,13 @@ import tempfile
 import time
 from array import array
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from tests.bench.engine_latency import percentiles
+from tests.bench.stamped import READER, StampingServer
 from tests.bench.wire_trader import KEY, SECRET
 from ztb.core.event import Depth, Trade
 from ztb.core.instrument import BUY, SELL, Instrument
@@ -36,7 +36,6 @@ from ztb.simulator.gmo.venue import GmoVenue
 from ztb.simulator.matching import EXPIRE_NEWER
 from ztb.simulator.moods import Moods
 from ztb.simulator.record import Record
-from ztb.simulator.server import SimulatorServer
 from ztb.simulator.tape_player import MarketEvent
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -78,26 +77,6 @@ class Stamps:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class _StampedReader:
-    """A connection's reader that remembers when the first byte of each request was read."""
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-        self.first_byte_ns = 0
-
-    async def read(self, count: int = -1) -> bytes:
-        data = await self._reader.read(count)
-        if not self.first_byte_ns:
-            self.first_byte_ns = time.perf_counter_ns()
-        return data
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._reader, name)
-
-
-_READER: ContextVar[_StampedReader] = ContextVar("reader")
-
-
 class _StampedStream:
     """A stream that notes when a frame of trades goes to its socket."""
 
@@ -136,8 +115,7 @@ class _StampedDialect:
         self._stamps = stamps
 
     def handle(self, request: Request) -> Outcome:
-        reader = _READER.get()
-        first_byte_ns, reader.first_byte_ns = reader.first_byte_ns, 0
+        first_byte_ns = READER.get().take()
         if request.path in _ORDER_PATHS and request.method == "POST":
             stamps = self._stamps
             stamps.orders += 1
@@ -152,14 +130,7 @@ class _StampedDialect:
         return stream if isinstance(stream, Reply) else _StampedStream(stream, self._stamps)
 
 
-class _StampingServer(SimulatorServer):
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        stamped = _StampedReader(reader)
-        _READER.set(stamped)
-        await super()._accept(stamped, writer)  # type: ignore[arg-type]
-
-
-def _server(stamps: Stamps) -> _StampingServer:
+def _server(stamps: Stamps) -> StampingServer:
     units = Units(BTC_JPY)
     balances = {"jpy": units.grid("jpy").parse("1000000000"), "btc": units.grid("btc").parse("10")}
     owner = Account(KEY, SECRET, balances, maker_fee_ppm=0, taker_fee_ppm=500)
@@ -167,7 +138,7 @@ def _server(stamps: Stamps) -> _StampingServer:
     moods, record = Moods(), Record()
     rules = GmoRules(public_per_second=0, private_limits=False, subscribe_interval_ns=0)
     dialect = _StampedDialect(GmoVenue(exchange, moods=moods, record=record, rules=rules), stamps)
-    return _StampingServer(exchange, dialect, clock=HostClock(), moods=moods, record=record)
+    return StampingServer(exchange, dialect, clock=HostClock(), moods=moods, record=record)
 
 
 async def _measure(stamps: Stamps, directory: Path, orders: int) -> None:
