@@ -229,7 +229,11 @@ def test_kill_and_resume_are_confirmed_by_the_trader_and_stand_in_its_journal(ru
     assert [body(record)["reason"] for record in records(running.state_dir, "resume")] == ["it was a drill"]
     assert running.status()["kill"]["on"] is False
     outcome = ztb("resume", "--reason", "once more", *running.places)
-    assert (outcome.exit_code, outcome.stdout) == (0, "nothing to resume: trading\n")
+    assert (outcome.exit_code, outcome.stdout) == (
+        0,
+        "nothing to resume: trading; within the conservative limits that a kill left; `ztb risk profile configured` "
+        "ends them\n",
+    )
     assert len(records(running.state_dir, "resume")) == 1
 
 

@@ -112,9 +112,9 @@ def test_status_of_a_bad_night(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         "  pause        HOLD ◐ btc_jpy, 5 min 0 s left: lunch",
         "  pause        HOLD ◐ everything, 1 h 1 min left: storm, nothing is closed",
         "               either",
-        "  reduce-only  HOLD ◐ daily_loss_limit_exceeded",
-        "  profile      HOLD ◐ conservative limits since a kill, until an operator says",
-        "               otherwise",
+        "  reduce-only  HOLD ◐ the day lost more than allowed",
+        "  profile      HOLD ◐ the conservative limits hold, until `ztb risk profile",
+        "               configured`",
         "  guard        daily_loss_limit_exceeded: reduce-only until resumed",
         "",
         "  trips        2 in the last hour",
@@ -134,7 +134,10 @@ def test_status_of_a_calm_night(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_a_kill_is_told_first(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     kill = {"on": True, "source": "breaker", "reason": "max_drawdown_exceeded"}
     _, lines = run(capsys, tmp_path, "risk", "status", risk=CALM, kill=kill, level="killed")
-    assert lines[-3] == "  kill         CRIT ✖ by breaker: max_drawdown_exceeded; `ztb resume` lifts it"
+    assert lines[-4:-2] == [
+        "  kill         CRIT ✖ by breaker: the equity fell further below its peak than",
+        "               allowed; `ztb resume` lifts it",
+    ]
 
 
 def test_preview(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

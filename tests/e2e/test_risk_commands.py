@@ -154,6 +154,46 @@ def test_while_it_is_paused_nothing_is_opened_and_positions_may_be_closed(runnin
     assert ztb("pause", "--lift", "--reason", "drill is over", *running.places).exit_code == 0
 
 
+def test_a_kill_leaves_conservative_limits_until_a_person_ends_them(tmp_path: Path) -> None:
+    """B-15. Conservative is 50,000 JPY of position: less than the one order of 0.01 BTC that the demo makes."""
+
+    def position_value(one: Trader) -> str:
+        [use] = [use for use in one.status()["risk"]["limits"] if use["name"] == "position_value"]
+        return str(use["limit"])
+
+    with exchange(tmp_path / "exchange") as venue, trader(tmp_path / "trader", *venue.words(), *BUSY) as one:
+        assert position_value(one) == "500000.0000"
+        assert ztb("kill", "--reason", "drill", *one.places).exit_code == 0
+        resumed = ztb("resume", "--reason", "drill is over", *one.places)
+        assert resumed.exit_code == 0
+        assert "lifted: the kill latch" in resumed.stdout
+        assert "`ztb risk profile configured`" in resumed.stdout
+        assert position_value(one) == "50000.0000"
+        shown = " ".join(ztb("risk", "status", *one.places).stdout.split())
+        assert "the conservative limits hold, until `ztb risk profile configured`" in shown
+        chosen = ztb("risk", "profile", "configured", "--reason", "drill: the cause was found", *one.places)
+        assert chosen.exit_code == 0, chosen.stdout
+        assert chosen.stdout.startswith("the configured profile holds again: drill: the cause was found")
+        assert position_value(one) == "500000.0000"
+        [record] = journal(one, "choose_profile")
+        assert (record["conservative"], record["source"]) == (False, US)
+        data = data_of(ztb("risk", "profile", "conservative", "--reason", "drill", *one.places, "--json"))
+        assert (data["choice"], data["holds"]) == ("conservative", True)
+        assert position_value(one) == "50000.0000"
+
+
+def test_a_resume_lifts_the_pause_of_one_instrument_and_says_so(tmp_path: Path) -> None:
+    with exchange(tmp_path / "exchange") as venue, trader(tmp_path / "trader", *venue.words(), *BUSY) as one:
+        words = ("--instrument", "btc_jpy", "--reason", "drill: odd spread")
+        assert ztb("pause", "--minutes", "500", *words, *one.places).exit_code == 0
+        assert one.status()["level"] == "paused", "it trades nothing else"
+        assert one.status()["says"].startswith("paused: btc_jpy: drill: odd spread (")
+        resumed = ztb("resume", "--reason", "drill is over", *one.places)
+        assert resumed.exit_code == 0, resumed.stdout
+        assert "lifted: the pause of btc_jpy" in resumed.stdout
+        assert by_operator(one) == []
+
+
 def test_a_killed_trader_is_unhealthy_and_a_frozen_one_is_not_believed(tmp_path: Path) -> None:
     with exchange(tmp_path / "exchange") as venue, trader(tmp_path / "trader", *venue.words(), *BUSY) as one:
         assert ztb("kill", "--reason", "drill", *one.places).exit_code == 0
@@ -210,7 +250,8 @@ def test_without_a_trader_nothing_is_changed(tmp_path: Path, how: tuple[str, ...
     assert outcome.exit_code == 69
     assert "nothing was changed" in outcome.stderr
     assert not (tmp_path / "run").exists()
-    for words in (("health",), ("risk", "status"), ("risk", "preview")):
+    choice = ("risk", "profile", "configured", "--reason", "drill")
+    for words in (("health",), ("risk", "status"), ("risk", "preview"), choice):
         outcome = ztb(*words, *places, "--json")
         assert outcome.exit_code == 69
         assert json.loads(outcome.stdout)["errors"][0]["code"] == "not_running"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.scene import SECOND, SPOT, T0
 from tests.service.scene import CONFIG, Bench
-from ztb.core.event import ClockMeasured, Kill, OrderFilled, Pause, Reconciled, Stop, Timer
+from ztb.core.event import ChooseProfile, ClockMeasured, Kill, OrderFilled, Pause, Reconciled, Resume, Stop, Timer
 from ztb.service.measure import Meter
 from ztb.service.status import Facts, document, says, write
 from ztb.venues.port import HeadRoom
@@ -28,8 +28,9 @@ def facts(*, phase: str = "running", armed: bool = True, trouble: str = "") -> F
     return Facts("demo", "simulator", armed, "0.1.0", "digest", phase, 4711, "/state", 1.0, "zaif", trouble)
 
 
-def said(bench: Bench, *, phase: str = "running", armed: bool = True, trouble: str = "") -> str:
-    return says(facts(phase=phase, armed=armed, trouble=trouble), bench.engine.state, now_ns=bench.clock.ns)
+def said(bench: Bench, *, phase: str = "running", armed: bool = True, trouble: str = "", limits: str = "") -> str:
+    told = facts(phase=phase, armed=armed, trouble=trouble)
+    return says(told, bench.engine.state, limits=limits, now_ns=bench.clock.ns)
 
 
 def test_the_document_by_hand() -> None:
@@ -134,6 +135,19 @@ def test_one_sentence_says_what_it_does_or_why_it_does_nothing() -> None:
     assert said(bench) == "killed by operator: smoke; nothing leaves but cancels; `ztb resume --reason TEXT` lifts it"
     bench.engine.state.control.kill_reason = "max_drawdown_exceeded"
     assert "the equity fell further below its peak than allowed" in said(bench)
+
+
+def test_the_limits_that_a_kill_left_are_told() -> None:
+    bench = Bench()
+    bench.start()
+    bench.handle(Kill(0, "operator", "drill"))
+    bench.handle(Resume(0, "operator", "over"))
+    assert said(bench, limits="conservative") == (
+        "trading; within the conservative limits that a kill left; `ztb risk profile configured` ends them"
+    )
+    assert said(bench, limits="") == "trading", "the profile does not want them"
+    bench.handle(ChooseProfile(0, False, "operator", "found"))
+    assert said(bench, limits="conservative") == "trading", "they are the profile's own"
 
 
 def test_a_comparison_that_is_not_clean_says_why() -> None:

@@ -129,13 +129,14 @@ def _held_lines(seen: Sighting, risk: dict[str, Any]) -> list[str]:
     status = seen.status
     lines = []
     if status.kill.on:
-        lines.append(f"  kill         CRIT ✖ by {status.kill.source}: {status.kill.reason}; `ztb resume` lifts it")
+        why = reason_in_words(status.kill.reason)
+        lines.append(f"  kill         CRIT ✖ by {status.kill.source}: {why}; `ztb resume` lifts it")
     for pause in risk["pauses"]:
         left = duration(pause["remaining_ms"] * MS_NS)
         what = pause["instrument"] or "everything"
         how = "" if pause["allows_reducing"] else ", nothing is closed either"
         lines.append(f"  pause        HOLD ◐ {what}, {left} left: {reason_in_words(pause['reason'])}{how}")
-    lines += [f"  reduce-only  HOLD ◐ {reason}" for reason in risk["reduce_only"]]
+    lines += [f"  reduce-only  HOLD ◐ {reason_in_words(reason)}" for reason in risk["reduce_only"]]
     if status.reduce_only == "profile":
         lines.append("  reduce-only  OK ● asked for by the profile")
     if risk["conservative"]:

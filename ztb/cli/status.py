@@ -11,6 +11,7 @@ from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.result import Result, printable
 from ztb.cli.sighting import Clock, Desk, FailedStart, NotRunning, RateLimit, Sighting, Status, sight
 from ztb.service.operator import KILL_NAME
+from ztb.service.sentence import reason_with_code
 from ztb.service.status import SAFE
 from ztb.venues.limits import BREAKER_OPEN_S
 
@@ -101,11 +102,11 @@ def _lines(seen: Sighting) -> list[str]:
     if status.clock != Clock():
         lines.append(_line("clock", _clock_text(status.clock)))
     if status.kill.on:
-        lines.append(_line("kill", f"on, by {status.kill.source}: {status.kill.reason}"))
+        lines.append(_line("kill", f"on, by {status.kill.source}: {reason_with_code(status.kill.reason)}"))
     if status.flatten is not None:
         lines.append(_line("flatten", progress_words(status.flatten)))
     if status.reduce_only:
-        lines.append(_line("reduce-only", status.reduce_only))
+        lines.append(_line("reduce-only", reason_with_code(status.reduce_only)))
     if status.policy_suspended:
         lines.append(_line("policy", f"suspended: {status.policy_suspended}"))
     return [*lines, *_build_lines(status)]

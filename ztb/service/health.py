@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ztb.core.control import EVERYTHING, Level
 from ztb.core.state import State
+from ztb.service.sentence import reason_with_code
 from ztb.service.signals import STREAM_STALENESS, Signal, Status, Thresholds, summary
 from ztb.service.vitals import Vitals
 from ztb.venues.port import HeadRoom
@@ -174,7 +175,7 @@ def _data_age_ns(state: State, now_ns: int) -> int | None:
 def _findings(state: State, signals: Sequence[Signal], broker: str, outside: Outside, now_ns: int) -> Iterator[Finding]:
     control = state.control
     if control.killed:
-        yield Finding(Health.UNHEALTHY, f"killed by {control.kill_source}: {control.kill_reason}")
+        yield Finding(Health.UNHEALTHY, f"killed by {control.kill_source}: {reason_with_code(control.kill_reason)}")
     if outside.phase == "starting":
         yield Finding(Health.STARTING, "starting: orders and fills are not reconciled with the venue yet")
         return  # the rest is measured once there is something to measure
@@ -184,9 +185,9 @@ def _findings(state: State, signals: Sequence[Signal], broker: str, outside: Out
     if level not in (Level.KILLED, Level.PAUSED, Level.FROZEN):  # told above and below, with the reason
         yield Finding(OF_LEVEL[level], _LEVEL_TEXTS.get(level, level.name.lower()))
     for reason in control.reduce_only_reasons:
-        yield Finding(Health.DEGRADED, f"reduce-only: {reason}")
+        yield Finding(Health.DEGRADED, f"reduce-only: {reason_with_code(reason)}")
     for instrument, _, reason, _ in control.pauses_in_force(now_ns):
-        yield Finding(Health.DEGRADED, f"{instrument or 'everything'} is paused: {reason}")
+        yield Finding(Health.DEGRADED, f"{instrument or 'everything'} is paused: {reason_with_code(reason)}")
     if state.policy_suspended:
         yield Finding(Health.DEGRADED, f"the policy is suspended: {state.policy_suspended}")
     yield Finding(OF_BROKER[broker], "the venue does not answer" if broker == "fail" else f"broker check: {broker}")

@@ -13,6 +13,7 @@ from ztb.core.flatten import left_in_words
 from ztb.core.flattening import FLAT, FLAT_DUST, ORDERS_OFF, Flattening
 from ztb.core.market import Desk
 from ztb.core.reaction import REACTIONS, STREAM_STALE
+from ztb.core.rules import CONSERVATIVE
 from ztb.core.state import State
 
 MS_NS: Final = 1_000_000
@@ -27,8 +28,8 @@ def level_of(state: State, now_ns: int) -> Level:
     return min(state.control.level(now_ns, symbol) for symbol in state.desks)
 
 
-def in_words(state: State, *, phase: str, armed: bool, trouble: str, now_ns: int) -> str:
-    """The sentence; the keywords are ``status.Facts``."""
+def in_words(state: State, *, phase: str, armed: bool, trouble: str, limits: str, now_ns: int) -> str:
+    """The sentence; ``limits`` is the name of the risk profile in force, the other keywords are ``status.Facts``."""
     control = state.control
     level = level_of(state, now_ns)
     match level:
@@ -48,10 +49,13 @@ def in_words(state: State, *, phase: str, armed: bool, trouble: str, now_ns: int
         case Level.CLOCK:
             return _clock_off(state)
     assert level in _HOLDS_BACK, level
-    return _held_back(state, level, armed=armed, now_ns=now_ns)
+    said = _held_back(state, level, armed=armed, now_ns=now_ns) or ["trading"]
+    if state.control.conservative and limits == CONSERVATIVE:
+        said.append("within the conservative limits that a kill left; `ztb risk profile configured` ends them")
+    return "; ".join(said)
 
 
-def _held_back(state: State, level: Level, *, armed: bool, now_ns: int) -> str:
+def _held_back(state: State, level: Level, *, armed: bool, now_ns: int) -> list[str]:
     """Of a trader that may trade in principle: everything that keeps it from that now."""
     said = [_silence(desk, now_ns) for desk in state.desks.values() if desk.lateness]
     told = (STREAM_STALE,) if said else ()
@@ -65,7 +69,7 @@ def _held_back(state: State, level: Level, *, armed: bool, now_ns: int) -> str:
         said.append(f"idle, the policy is suspended: {state.policy_suspended}")
     if not armed:
         said.append("not armed: orders are decided and refused at the wire")
-    return "; ".join(said) or "trading"
+    return said
 
 
 def duration(ns: int) -> str:
@@ -79,6 +83,12 @@ def reason_in_words(reason: str) -> str:
     """What a guard's code means; an operator's own words stay as they are."""
     reaction = REACTIONS.get(reason)
     return reason if reaction is None else reaction.words
+
+
+def reason_with_code(reason: str) -> str:
+    """The same with the guard's code, which docs/risk.md knows."""
+    words = reason_in_words(reason)
+    return words if words == reason else f"{words} ({reason})"
 
 
 def _pauses_in_words(state: State, now_ns: int, *, leave_out: Collection[str]) -> str:

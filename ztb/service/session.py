@@ -196,7 +196,9 @@ class Session:
         now_ns = setting.clock.now_ns()
         wall_ms = int((time.monotonic() - self._started) * 1000)
         records.write_status()  # first: whoever hears READY may look at the status
-        log.event("ready", status.says(setting.facts, trader.state, now_ns=now_ns), wall_ms=wall_ms)
+        limits = trader.engine.risk.rules.name
+        told = status.says(setting.facts, trader.state, limits=limits, now_ns=now_ns)
+        log.event("ready", told, wall_ms=wall_ms)
         setting.systemd.ready()
 
     def _listen_to_signals(self) -> None:

@@ -67,7 +67,7 @@ def document(
         **vars(facts),
         "ready": facts.phase == "running" and control.reconciled,
         "level": level_of(state, now_ns).name.lower(),
-        "says": says(facts, state, now_ns=now_ns),
+        "says": says(facts, state, limits=(risk or {}).get("profile", ""), now_ns=now_ns),
         "kill": {"on": control.killed, "source": control.kill_source, "reason": control.kill_reason},
         "flatten": progress(state, state.flattening, now_ns=now_ns),
         "reduce_only": control.reduce_only_reason or ("profile" if control.reduce_only_profile else ""),
@@ -91,9 +91,9 @@ def document(
     }
 
 
-def says(facts: Facts, state: State, *, now_ns: int) -> str:
-    """One sentence: what it does, or why it does nothing."""
-    return in_words(state, phase=facts.phase, armed=facts.armed, trouble=facts.trouble, now_ns=now_ns)
+def says(facts: Facts, state: State, *, limits: str, now_ns: int) -> str:
+    """One sentence: what it does, or why it does nothing; ``limits`` names the risk profile in force."""
+    return in_words(state, phase=facts.phase, armed=facts.armed, trouble=facts.trouble, limits=limits, now_ns=now_ns)
 
 
 def unknown_orders(state: State) -> int:
