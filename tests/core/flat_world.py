@@ -30,7 +30,7 @@ from ztb.core.event import (
     Timer,
     Trade,
 )
-from ztb.core.flatten import wants_comparison
+from ztb.core.flatten import DONE, wants_comparison
 from ztb.core.flattening import LIMIT
 from ztb.core.guard import Limits
 from ztb.core.instrument import BUY, SELL, Instrument
@@ -88,6 +88,8 @@ class FlatWorld:
         self.commands: list[Command] = []
         self.notices: list[Notify] = []
         self.sent_by_flatten: list[Place] = []
+        self.parked_at: dict[str, int] = {}
+        """Prices when it was flat last: by them is told what was dust."""
         self._trades = 0
         self.is_reachable = True
         self.step(Started(0, "install", 1))
@@ -147,6 +149,8 @@ class FlatWorld:
                 self._look_up(command)
             case Notify():
                 self.notices.append(command)
+                if command.code == DONE:
+                    self.parked_at = {symbol: desk.last_price for symbol, desk in self.state.desks.items()}
 
     # --- the venue -----------------------------------------------------------------------------------------------
 

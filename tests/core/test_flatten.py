@@ -486,7 +486,7 @@ def test_whatever_the_venue_does_it_ends_flat_once_the_venue_is_well(
     assert not any(there.is_working for there in world.there.values())
     dust = {s: lots for s, lots in world.lots.items() if lots}
     desks = world.state.desks
-    assert all(desks[s].instrument.is_dust(desks[s].last_price, abs(lots)) for s, lots in dust.items())
+    assert all(desks[s].instrument.is_dust(world.parked_at[s], abs(lots)) for s, lots in dust.items())
     assert found.outcome == (FLAT_DUST if dust else FLAT)
     assert world.state.sequence - sequence == len(world.sent_by_flatten) == found.sent_count
     made = [c for c in world.commands if isinstance(c, Place) and c.sequence > sequence]

@@ -13,7 +13,7 @@ from ztb.core.command import Cleared, Command, Notify, Tripped
 from ztb.core.control import EVERYTHING
 from ztb.core.reaction import COOL_DOWN, REACTIONS, TOO_MANY_TRIPS, VALIDATION, Cancels, Reaction, ReduceOnly, Scope
 from ztb.core.state import State
-from ztb.core.upkeep import cancel, cancel_all
+from ztb.core.upkeep import cancel, cancel_all, is_flattening
 
 HOUR_NS: Final = 3_600_000_000_000
 TRIPS_PER_HOUR_MAX: Final = 10
@@ -110,7 +110,7 @@ def forget_old_trips(trips: deque[tuple[int, str, str]], now_ns: int) -> None:
 
 def _cancels(state: State, reaction: Reaction, target: str, now_ns: int) -> list[Command]:
     if reaction.kill:
-        return cancel_all(state, "killed", now_ns)
+        return cancel_all(state, "killed", now_ns, but_flatten=is_flattening(state))
     if reaction.cancels is Cancels.NONE:
         return []
     return [

@@ -21,6 +21,8 @@ LOOK_WALL_S: Final = 0.02
 COMPARE_WALL_S: Final = 1.0
 """Between two requests to compare, where the one before did not find agreement."""
 LATE_COMPARE_WALL_S: Final = 10.0
+SETTLE_S_MAX: Final = 15.0
+"""So long the end of the service waits, in the trader's time, until the venue can have told every late fill."""
 EXTEND_WALL_S: Final = 5.0
 EXTEND_BY_S: Final = 30.0
 """A service manager that waits for the stop is asked for so much more, again and again while there is progress."""
@@ -60,6 +62,7 @@ class Flattener:
         self.report: dict[str, Any] | None = None
         """The newest one of this session."""
         self._is_telling = False
+        self._has_ended = False
         self._told: tuple[int, bool] = (0, False)
         """Of the newest report: when its flatten was asked for, and whether it was over."""
         running = trader.state.flattening
@@ -85,9 +88,10 @@ class Flattener:
         running = self._trader.state.flattening
         if running is None:
             return
+        if not self.is_settled:
+            self._extend()
         if running.is_active:
             self._compare(running)
-            self._extend()
         is_over = not running.is_active
         due = (running.asked_ns, is_over)
         if (is_over or running.alarmed_ns) and due != self._told:
@@ -97,11 +101,25 @@ class Flattener:
                 await self._report(running)
             finally:
                 self._is_telling = False
-            if is_over and running.then_stop and running is self._trader.state.flattening and not running.is_active:
-                log.event("flat", "flat, as was asked for before the service ends")
-                self._on_flat()
-            elif not is_over:
+            if not is_over:
                 self._on_late()
+        if running.then_stop and self.is_settled and not self._has_ended:
+            self._has_ended = True
+            log.event("flat", "flat, as was asked for before the service ends")
+            self._on_flat()
+
+    @property
+    def is_settled(self) -> bool:
+        """It is flat, told, and no order that ended lately can still turn out to have filled, as far as one waits.
+
+        What is told after the end begins the flatten again, and that needs somebody who is there.
+        """
+        state = self._trader.state
+        running = state.flattening
+        if running is None or running.is_active or not self.has_told:
+            return False
+        waited_ns = self._setting.clock.now_ns() - running.ended_ns
+        return not state.settling or waited_ns >= SETTLE_S_MAX * 1_000_000_000
 
     def _compare(self, running: Flattening) -> None:
         now_s = time.monotonic()

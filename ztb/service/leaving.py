@@ -106,8 +106,8 @@ class WayOut:
         inbox.put_now(wish, first=True)
         while self._is_engine_sound and not self._supervisor.is_hurried:
             running = trader.state.flattening
-            is_decided = running is not None and (not running.is_active or running.alarmed_ns > 0)
-            if is_decided and inbox.is_empty() and flattener.has_told:
+            is_late = running is not None and running.is_active and running.alarmed_ns > 0 and flattener.has_told
+            if (is_late or flattener.is_settled) and inbox.is_empty():
                 break
             await asyncio.sleep(LOOK_WALL_S)
         running = trader.state.flattening
