@@ -9,7 +9,7 @@ import pytest
 
 from ztb.cli.main import NOUNS
 from ztb.core.control import PERMITS, REFUSALS
-from ztb.core.guard import REASONS
+from ztb.core.gate import REASONS
 from ztb.core.reaction import REACTIONS
 from ztb.service.health import WORDS
 from ztb.service.signals import Signal, Thresholds
