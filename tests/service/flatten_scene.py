@@ -109,7 +109,7 @@ class Scene:
 
     def net_lots(self) -> int:
         """What the account really bought and sold; nobody else trades in it."""
-        signs = {"buy": 1, "sell": -1}
+        signs = {"buy": 1, "sell": -1, "both": 0}  # a late fill may be one with our own closing order
         fills = self.venue.book()["fills"]
         return sum(signs[fill["side"]] * BTC_JPY.sizes.parse(fill["amount"]) for fill in fills)
 

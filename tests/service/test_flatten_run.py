@@ -85,6 +85,20 @@ def test_flatten_under_hostile_moods_ends_flat(venue: str, tmp_path: Path) -> No
         running.wait_for("order_intent", running.events().count("order_intent") + 1)
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_panic_does_not_end_the_service_while_a_cancelled_order_may_still_fill(venue: str, tmp_path: Path) -> None:
+    with scene(venue, tmp_path) as flat, flat.trader() as running:
+        flat.laden(running)
+        flat.venue.mood(name="late_fill_after_cancel", ms=2_500, count=2)
+        done = flat.operator("panic", running)
+        assert done.returncode == 0, (done.stdout, done.stderr, running.text()[-3000:])
+        assert running.wait() == 0
+        nothing_is_left(flat)
+        bought = [fill for fill in flat.venue.book()["fills"] if fill["side"] in ("buy", "both")]
+        assert len(bought) == 3 + 2, "three before, and two that were told after their cancel"
+        assert records(running.state_dir, FLATNESS)[-1]["outcome"] == "flat"
+
+
 def test_not_flat_by_the_deadline_alarms_stays_up_and_goes_on(tmp_path: Path) -> None:
     with scene("zaif", tmp_path) as flat, flat.trader() as running:
         flat.laden(running)
