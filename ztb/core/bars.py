@@ -23,12 +23,12 @@ MINUTES_PER_DAY: Final = 1_440
 class Bars:
     """Prices in ticks."""
 
-    __slots__ = ("close", "closes", "end_ns", "high", "last_end_ns", "low", "previous", "range_sum", "ranges")
+    __slots__ = ("closes", "end_ns", "high", "last_end_ns", "low", "previous", "range_sum", "ranges")
 
     def __init__(self) -> None:
         self.end_ns = 0
         """Of the running minute; 0: there was no trade yet."""
-        self.high = self.low = self.close = 0
+        self.high = self.low = 0
         self.previous = 0
         """Close of the bar before; 0: none."""
         self.last_end_ns = 0
@@ -38,24 +38,27 @@ class Bars:
         """``ATR_BARS`` times the average true range, by Wilder."""
         self.closes: deque[int] = deque(maxlen=CLOSES_MAX)
 
-    def add(self, price: int, now_ns: int) -> None:
-        """One trade, or any trade outside the extremes of the running minute."""
+    def add(self, price: int, now_ns: int, *, last_price: int) -> None:
+        """The first trade of a minute, or any outside its extremes; ``last_price``: of the trade before."""
         if now_ns >= self.end_ns:
-            self.roll(now_ns)
+            self.roll(now_ns, last_price=last_price)
             self.end_ns = now_ns - now_ns % MINUTE_NS + MINUTE_NS
             self.high = self.low = price
         else:
             self.high = max(self.high, price)
             self.low = min(self.low, price)
-        self.close = price
 
-    def roll(self, now_ns: int) -> bool:
-        """End the running minute when it is over."""
+    def roll(self, now_ns: int, *, last_price: int) -> bool:
+        """End the running minute when it is over; it closed at ``last_price``.
+
+        A recovery knows that price by a fill of ours, which may lie where the market was never seen in that minute.
+        """
         if not self.end_ns or now_ns < self.end_ns:
             return False
         if self.last_end_ns and self.end_ns - self.last_end_ns > GAP_NS_MAX:
             self.previous = self.ranges = self.range_sum = 0
             self.closes.clear()
+        close = min(max(last_price, self.low), self.high)
         true_range = self.high - self.low
         if self.previous:
             true_range = max(true_range, abs(self.high - self.previous), abs(self.low - self.previous))
@@ -64,8 +67,8 @@ class Bars:
             self.range_sum += true_range
         else:
             self.range_sum += true_range - self.range_sum // ATR_BARS
-        self.previous = self.close
-        self.closes.append(self.close)
+        self.previous = close
+        self.closes.append(close)
         self.last_end_ns = self.end_ns
         self.end_ns = 0
         return True
@@ -90,13 +93,12 @@ class Bars:
 
     def snapshot(self) -> list[Any]:
         """Plain values."""
-        head = [self.end_ns, self.high, self.low, self.close, self.previous, self.last_end_ns]
+        head = [self.end_ns, self.high, self.low, self.previous, self.last_end_ns]
         return [*head, self.ranges, self.range_sum, list(self.closes)]
 
     def restore(self, plain: list[Any]) -> None:
         """Take back what ``snapshot`` gave."""
         (
-            self.end_ns, self.high, self.low, self.close, self.previous, self.last_end_ns, self.ranges,
-            self.range_sum, closes,
+            self.end_ns, self.high, self.low, self.previous, self.last_end_ns, self.ranges, self.range_sum, closes,
         ) = plain  # fmt: skip
         self.closes = deque(closes, maxlen=CLOSES_MAX)

@@ -26,6 +26,7 @@ from ztb.core.state import EngineConfig, State
 
 REASONS: Final[dict[str, str]] = {
     REFUSALS[Level.KILLED]: "the kill latch is set: nothing leaves until an operator resumes",
+    REFUSALS[Level.FLATTENING]: "what is held is being closed, or was; nothing is opened until an operator resumes",
     REFUSALS[Level.STOPPING]: "the trader is stopping",
     REFUSALS[Level.OBSERVE]: "the profile only watches",
     REFUSALS[Level.STARTING]: "orders and fills are not reconciled with the venue",
@@ -91,7 +92,8 @@ def judge(
     working = list(state.working.values())
     at_stake = state.at_stake() if state.settling else working
     may_open = permit.opening and not closing
-    wanted = min(limits.order_lots_max, desk.instrument.lots_max) if closing else config.order_lots
+    price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
+    wanted = largest_lots(limits, desk, price) if closing else config.order_lots
     lots, reduce_only, code = fit(desk, side, wanted, at_stake, may_open=may_open)
     if code:
         # What cannot be closed because nothing is there would be an order that opens, if that were allowed.
@@ -103,7 +105,6 @@ def judge(
             return Verdict(code, sizing=numbers)
     if state.rejections and is_paused(state.rejections, symbol, side, now_ns, reduce_only=reduce_only):
         return Verdict(REJECTED_BEFORE, sizing=numbers)
-    price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
     proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
     code = refusal(
         proposal, limits=limits, held_lots=desk.position.lots, working=working, at_stake=at_stake,
@@ -120,6 +121,12 @@ def judge(
     if not code and limits.slippage_ppm_max is not None and not reduce_only:
         code = book_slippage(desk, side, lots, now_ns, limits=limits)
     return Verdict(code, None if code else proposal, numbers)
+
+
+def largest_lots(limits: Limits, desk: Desk, price: int) -> int:
+    """As much as one order may be; at least one lot, which the limits then refuse where it is too much."""
+    by_value = limits.order_notional_max // max(1, desk.instrument.notional(price, 1))
+    return max(1, min(limits.order_lots_max, desk.instrument.lots_max, by_value))
 
 
 def _near(at_stake: list[Order], symbol: str) -> list[Order]:

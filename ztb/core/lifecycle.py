@@ -138,7 +138,7 @@ def _accept(order: Order, event: OrderAccepted, now_ns: int) -> Sequence[Command
     return [Cancel(now_ns, order.client_id, order.instrument, order.venue_id, "cancel_can_name_it")]
 
 
-def _count_trade(state: State, desk: Desk, held_lots: int) -> None:
+def _count_trade(state: State, desk: Desk, held_lots: int, price: int) -> None:
     """After a fill: a trade that was closed by it counts, as a loss or not; a flipped position is a new trade."""
     position = desk.position
     if held_lots and position.lots * held_lots <= 0:
@@ -146,7 +146,7 @@ def _count_trade(state: State, desk: Desk, held_lots: int) -> None:
         desk.closed_trades += 1
         state.tally.losses_in_row = state.tally.losses_in_row + 1 if desk.closed_profit < 0 else 0
         desk.trade_base = position.realised - position.fees
-        desk.best_price = 0
+        desk.best_price = price
 
 
 def _is_sane(fill: OrderFilled) -> bool:
@@ -167,7 +167,7 @@ def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[C
     held_lots = desk.position.lots
     if not held_lots:
         desk.trade_base = desk.position.realised - desk.position.fees
-        desk.best_price = 0
+        desk.best_price = event.price
     if state.flattening is not None:
         state.flattening.note_fill(event.client_id, event.lots, event.price, event.fee, now_ns)
         state.due_ns = 0
@@ -179,7 +179,7 @@ def _fill(state: State, order: Order, event: OrderFilled, now_ns: int) -> list[C
         fee=event.fee,
         mark=desk.last_price or event.price,
     )
-    _count_trade(state, desk, held_lots)
+    _count_trade(state, desk, held_lots, event.price)
     commands: list[Command] = []
     if was_terminal:
         text = f"{order.client_id} filled {event.lots} lots after it was {order.state.value}"

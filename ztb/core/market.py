@@ -39,7 +39,7 @@ class Desk:
     trade_base: int = 0
     """Realised profit without fees when the position was last flat: what this trade is measured from."""
     best_price: int = 0
-    """The best price for the position since it was opened."""
+    """The best price for the position since it was opened, that of the fill which opened it included."""
     closed_profit: int = 0
     """Of the last trade that was closed, after fees."""
     closed_trades: int = 0

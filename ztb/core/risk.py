@@ -20,6 +20,7 @@ from ztb.core.policy import plain_text
 from ztb.core.reaction import RISK_FAILED
 from ztb.core.rules import Rules
 from ztb.core.state import EngineConfig, State
+from ztb.core.trip import BREAKER
 from ztb.core.upkeep import kill
 from ztb.core.watch import off_band, roll_bars
 
@@ -30,11 +31,13 @@ _NOTHING: Final[tuple[Command, ...]] = ()
 class Risk:
     """Of one engine."""
 
-    __slots__ = ("_config", "_state", "exit_reason", "floor", "floor_peak", "rules")
+    __slots__ = ("_config", "_has_failed", "_state", "exit_reason", "floor", "floor_peak", "rules")
 
     def __init__(self, config: EngineConfig, state: State) -> None:
         self._config = config
         self._state = state
+        self._has_failed = False
+        """In this process: people were told."""
         self.exit_reason = ""
         """Why the position of the trade under way is to be closed without the policy."""
         self.floor = 0
@@ -49,6 +52,7 @@ class Risk:
         self.rules = self._config.rules(conservative=self._state.control.conservative)
         for desk in self._state.desks.values():
             desk.forget_band()
+        self._state.due_ns = 0  # rules that need bars need every minute from now on
         self.set_floor()
 
     def set_floor(self) -> None:
@@ -59,14 +63,14 @@ class Risk:
 
     def turn(self, now_ns: int) -> Sequence[Command]:
         """The day, when it is over."""
-        turned = turn_day(self._state, now_ns)
+        turned = self._evaluate(now_ns, turn_day, self._state, now_ns)
         if turned:
             self.set_floor()
         return turned
 
-    def roll(self, now_ns: int) -> None:
-        """The minute, when it is over; and that the next one will be due."""
-        self._state.due_ns = min(self._state.due_ns, roll_bars(self._state, now_ns))
+    def roll(self, now_ns: int) -> Sequence[Command]:
+        """The minute, when it is over."""
+        return self._evaluate(now_ns, roll_bars, self._state, now_ns)
 
     def off_band(self, desk: Desk, price: int, now_ns: int) -> Sequence[Command]:
         """A trade outside the quiet band of its desk, before it becomes the mark."""
@@ -137,7 +141,9 @@ class Risk:
         return commands
 
     def _failed(self, error: Exception, now_ns: int) -> list[Command]:
-        told = Notify(now_ns, "emergency", RISK_FAILED, plain_text(error))
-        killed = kill(self._state, source="breaker", reason=RISK_FAILED, now_ns=now_ns)
+        killed = kill(self._state, source=BREAKER, reason=RISK_FAILED, now_ns=now_ns)
         self.set_rules()
-        return [told, *killed]
+        if self._has_failed and not killed:
+            return killed  # it fails with every event from now on, and people know
+        self._has_failed = True
+        return [Notify(now_ns, "emergency", RISK_FAILED, plain_text(error)), *killed]

@@ -6,6 +6,7 @@ The band makes this rare: a price inside it can change none of the answers here,
 from __future__ import annotations
 
 from ztb.core import reaction
+from ztb.core.bars import MINUTE_NS
 from ztb.core.command import Command
 from ztb.core.exits import is_trade_loss, quiet_band
 from ztb.core.market import Desk
@@ -22,7 +23,7 @@ def off_band(state: State, desk: Desk, rules: Rules, price: int, now_ns: int) ->
     if limits.price_move_ppm_max is not None:
         commands += _judge_move(state, desk, limits.price_move_ppm_max, price, now_ns)
     if rules.needs_bars:
-        desk.bars.add(price, now_ns)
+        desk.bars.add(price, now_ns, last_price=desk.last_price)
     if position.lots:
         is_better = (price - desk.best_price) * position.lots > 0
         if not desk.best_price or is_better:
@@ -44,10 +45,10 @@ def _judge_move(state: State, desk: Desk, limit_ppm: int, price: int, now_ns: in
     return trip(state, reaction.PRICE_MOVE, now_ns, instrument=desk.instrument.symbol, text=text)
 
 
-def roll_bars(state: State, now_ns: int) -> int:
-    """End the minutes that are over; the time at which the next one ends."""
-    next_ns = now_ns - now_ns % 60_000_000_000 + 60_000_000_000
+def roll_bars(state: State, now_ns: int) -> list[Command]:
+    """End the minutes that are over, and see to it that the engine looks again when the next one is."""
     for desk in state.desks.values():
-        if desk.bars.roll(now_ns):
+        if desk.bars.roll(now_ns, last_price=desk.last_price):
             desk.forget_band()
-    return next_ns
+    state.due_ns = min(state.due_ns, now_ns - now_ns % MINUTE_NS + MINUTE_NS)
+    return []
