@@ -17,6 +17,7 @@ from ztb.core.event import (
     Feed,
     OrderAccepted,
     OrderRejected,
+    Pause,
     Reconciled,
     Resume,
     Started,
@@ -132,6 +133,25 @@ def test_so_many_losing_trades_in_a_row_end_the_opening() -> None:
     lose(desk)
     lose(desk)
     assert trips(desk) == ["consecutive_losses"], "after a resume the row begins anew"
+
+
+@pytest.mark.parametrize("is_loss", [True, False])
+def test_only_a_resume_after_a_loss_measures_losses_anew(is_loss: bool) -> None:
+    """Whoever paused for lunch and resumes must not be given the day's losses as a present."""
+    desk = with_limits(daily_loss_max=20)
+    lose(desk)
+    ledger = desk.engine.state.ledger
+    lost, row = ledger.day_loss(), desk.engine.state.tally.losses_in_row
+    assert (lost > 0, row) == (True, 1)
+    if is_loss:
+        lose(desk, price=990)
+        assert trips(desk) == ["daily_loss_limit_exceeded"]
+    else:
+        desk.step(Pause(desk.now_ns, desk.now_ns + MINUTE, "operator", "lunch"))
+    desk.step(Resume(desk.now_ns, "operator", "go on"))
+    assert ledger.day_loss() == (0 if is_loss else lost)
+    assert ledger.drawdown_ppm() == 0 if is_loss else ledger.drawdown_ppm() > 0
+    assert desk.engine.state.tally.losses_in_row == (0 if is_loss else row)
 
 
 def test_a_fee_makes_a_loss_of_a_trade_that_broke_even() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.scene import SECOND, T0
@@ -119,6 +119,7 @@ def durable_part(state: State) -> dict[str, Any]:
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(ACTS, max_size=60), st.integers(0, 60))
+@example([("trade", 900, "buy"), ("trade", 1_001, "buy"), ("order", 1, "last")], 3)  # a new peak on the first day
 def test_the_journal_of_any_run_folded_is_the_state_of_the_living_engine(
     acts: list[tuple[str, int, str]], checkpoint_at: int
 ) -> None:

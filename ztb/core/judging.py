@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ztb.core import breakers, reaction
+from ztb.core import breakers, flatten, reaction
 from ztb.core.command import Balance, Command, Notify
 from ztb.core.condition import judge_breaker, judge_data
 from ztb.core.control import EVERYTHING
@@ -32,6 +32,7 @@ from ztb.core.trip import clear, forget_reactions, trip
 
 PEAK_STEP_PPM: Final = 1_000
 """A peak is put on record when it has risen by so much of the one on record."""
+_LOSSES: Final = frozenset({reaction.DAILY_LOSS, reaction.CONSECUTIVE_LOSSES})
 _NOTHING: Final[tuple[Command, ...]] = ()
 
 
@@ -129,6 +130,22 @@ def _choose_profile(state: State, event: ChooseProfile, now_ns: int) -> list[Com
     state.control.conservative = event.conservative
     words = "the conservative profile holds" if event.conservative else "the configured profile holds again"
     return [Notify(now_ns, "warning", "risk_profile", f"{words}: {event.reason} (by {event.source})")]
+
+
+def apply_resume(state: State) -> None:
+    """An operator lifts what is on; also when a recovery finds it in the journal.
+
+    Losses that led to a kill, or to reduce-only, are accounted for: from now on they are measured from here. Whoever
+    resumes after a pause, or after a flatten, has accounted for none.
+    """
+    control = state.control
+    if control.killed or not _LOSSES.isdisjoint(control.reduce_only_reasons):
+        state.ledger.peak = state.ledger.day_open = state.ledger.equity
+        state.tally.losses_in_row = 0
+    state.refused_in_row = 0
+    control.resume()
+    forget_reactions(state)
+    flatten.resumed(state)
 
 
 def turn_day(state: State, now_ns: int) -> list[Command]:

@@ -41,13 +41,13 @@ from ztb.core.event import (
 from ztb.core.gate import SIZING
 from ztb.core.guard import Proposal
 from ztb.core.instrument import BUY, SELL
+from ztb.core.judging import apply_resume
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.market import AMOUNT_MAX, BOOK_LEVELS, Desk
 from ztb.core.order import Order, client_id_of
 from ztb.core.policy import HOLD, Decision, Policy, flaw_of, plain_text
 from ztb.core.risk import Risk
 from ztb.core.state import EngineConfig, State
-from ztb.core.trip import forget_reactions
 from ztb.core.upkeep import cancel, cancel_all, kill, look_soon, orders_due
 
 DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
@@ -99,7 +99,7 @@ class Engine:
                 due = [*due, *self.risk.turn(now_ns)]
             due = [*due, *orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)]
             if self.risk.rules.needs_bars:
-                self.risk.roll(now_ns)
+                due = [*due, *self.risk.roll(now_ns)]
         commands: Sequence[Command] = _NOTHING
         match event:
             case Trade():
@@ -326,16 +326,9 @@ class Engine:
         return _NOTHING if event.clean else [Notify(now_ns, "error", "reconciliation_unclean", event.text)]
 
     def _on_resume(self, event: Resume, now_ns: int) -> list[Command]:
-        control = self.state.control
-        if not control.reconciled:
+        if not self.state.control.reconciled:
             return [Notify(now_ns, "error", "resume_refused", "orders and fills are not reconciled with the venue")]
-        control.resume()
-        forget_reactions(self.state)
-        flatten.resumed(self.state)
-        # The losses that led here are accounted for; from now on they are measured from where the operator resumed.
-        self.state.ledger.peak = self.state.ledger.equity
-        self.state.ledger.day_open = self.state.ledger.equity
-        self.state.tally.losses_in_row = self.state.refused_in_row = 0
+        apply_resume(self.state)
         self.risk.set_rules()
         return [Notify(now_ns, "warning", "resumed", f"{event.reason} (by {event.source})")]
 

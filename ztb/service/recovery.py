@@ -34,11 +34,11 @@ from ztb.core.event import (
     Started,
 )
 from ztb.core.flattening import Flattening
-from ztb.core.judging import apply_balance, apply_operator
+from ztb.core.judging import apply_balance, apply_operator, apply_resume
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.order import OrderState
 from ztb.core.state import State
-from ztb.core.trip import apply_clear, apply_trip, forget_reactions
+from ztb.core.trip import apply_clear, apply_trip
 from ztb.store.codec import COMMAND_KINDS, EVENT_KINDS, decode
 
 FOLDED_KINDS: Final = frozenset(EVENT_KINDS) | frozenset(COMMAND_KINDS)
@@ -103,6 +103,9 @@ def _check_instruments(state: State, checkpoint: dict[str, Any]) -> None:
 def fold(state: State, item: object, ts_ns: int) -> None:
     """Apply one event or command of the past."""
     state.now_ns = max(state.now_ns, ts_ns)
+    if not state.ledger.day_end_ns:
+        # As the engine did with its first event: a ``Balance`` of the same day must not count as a new one.
+        state.ledger.turn_day(ts_ns)
     match item:
         case Place():
             if item.instrument not in state.desks:
@@ -164,11 +167,7 @@ def _fold_notice(state: State, notice: Notify) -> None:
         case "pause_over":
             state.control.expire(notice.ts_ns)
         case "resumed":
-            state.control.resume()
-            forget_reactions(state)
-            state.tally.losses_in_row = state.refused_in_row = 0
-            flatten.resumed(state)
-            state.ledger.peak = state.ledger.day_open = state.ledger.equity
+            apply_resume(state)
 
 
 def _fold_flatten(state: State, running: Flattening, notice: Notify) -> None:
