@@ -28,6 +28,7 @@ from ztb.core.event import (
 from ztb.core.guard import Limits
 from ztb.core.instrument import BUY, SELL, Instrument
 from ztb.core.policy import HOLD, Decision, Policy
+from ztb.core.rules import FIXED_SIZE, NO_EXITS, Exits, SizePlan
 from ztb.core.state import EngineConfig
 from ztb.core.step import Engine
 
@@ -39,6 +40,7 @@ T0: int = 1_700_000_000 * SECOND
 
 SPOT = Instrument("btc_jpy", "btc", "jpy", Decimal(1), Decimal(1), 0, lots_max=10_000)
 LEVERAGED = replace(SPOT, symbol="fx_btc_jpy", leveraged=True)
+BOTH = (SPOT, LEVERAGED)
 
 WIDE = Limits(
     order_lots_max=1_000, position_lots_max=5_000, order_notional_max=10**9, position_notional_max=10**9,
@@ -89,10 +91,16 @@ class Desk:
         observe: bool = False,
         reduce_only: bool = False,
         cross_ppm: int = 1_000,
+        plan: SizePlan = FIXED_SIZE,
+        exits: Exits = NO_EXITS,
+        profile: str = "",
+        armed: bool = True,
+        conservative_after_kill: bool = False,
     ) -> None:
         self.config = EngineConfig(
             instruments, limits, capital, order_lots, cross_ppm=cross_ppm, day_offset_ns=day_offset_ns,
-            observe=observe, reduce_only=reduce_only,
+            observe=observe, reduce_only=reduce_only, plan=plan, exits=exits, risk_profile=profile, armed=armed,
+            conservative_after_kill=conservative_after_kill,
         )  # fmt: skip
         self.policy = Told()
         self.engine = Engine(self.config, self.policy)
@@ -122,6 +130,15 @@ class Desk:
         commands = self.step(Trade(self.now_ns, instrument.symbol, price, 1, BUY))
         self.policy.answer = None
         return commands
+
+    def minutes(self, count: int, *, low: int = 998, high: int = 1_002, instrument: Instrument = SPOT) -> None:
+        """So many whole minutes, in each of which the price goes from ``low`` to ``high`` and ends at 1,000."""
+        self.wait(MINUTE - self.now_ns % MINUTE)
+        for _ in range(count):
+            for price in (low, high, 1_000):
+                self.market(price, instrument=instrument)
+                self.wait(20 * SECOND)
+        self.market(1_000, instrument=instrument)
 
     def order(self, side: int, *, price: int = 1_000, instrument: Instrument = SPOT) -> Place:
         """The order that the policy gets on a trade at ``price``; fails when it is refused."""
