@@ -86,10 +86,10 @@ def test_flatten_under_hostile_moods_ends_flat(venue: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("venue", VENUES)
-def test_a_panic_does_not_end_the_service_while_a_cancelled_order_may_still_fill(venue: str, tmp_path: Path) -> None:
+def test_what_fills_after_its_cancel_is_closed_as_well(venue: str, tmp_path: Path) -> None:
     with scene(venue, tmp_path) as flat, flat.trader() as running:
         flat.laden(running)
-        flat.venue.mood(name="late_fill_after_cancel", ms=2_500, count=2)
+        flat.venue.mood(name="late_fill_after_cancel", ms=2_800, count=2)
         done = flat.operator("panic", running)
         assert done.returncode == 0, (done.stdout, done.stderr, running.text()[-3000:])
         assert running.wait() == 0

@@ -11,7 +11,8 @@ from ztb.host.profile import Service
 from ztb.service.reconciliation import LOOKS_MAX
 from ztb.service.starts import FAILED_STARTS_MAX, STARTS_NAME
 from ztb.venues.identity import CERTAIN_NS, POSSIBLE_NS, TURN_UP_NS
-from ztb.venues.tracker import LOOK_UP_EVERY_S, PollingPace
+from ztb.venues.pacing import PollingPace
+from ztb.venues.tracker import LOOK_UP_EVERY_S
 from ztb.venues.verdict import GONE_LOOKS_MIN, Patience
 
 PAGE = " ".join((Path(__file__).resolve().parents[2] / "docs" / "order-integrity.md").read_text("utf-8").split())

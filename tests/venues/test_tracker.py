@@ -15,8 +15,9 @@ from tests.venues.zaif.samples import BTC_JPY
 from ztb.core.error import VenueError
 from ztb.core.event import OrderAccepted, OrderEvent, OrderFilled, OrderRecovered
 from ztb.core.instrument import BUY
+from ztb.venues.pacing import PollingPace
 from ztb.venues.port import Placed
-from ztb.venues.tracker import OrderTracker, PollingPace
+from ztb.venues.tracker import OrderTracker
 
 
 class Desk:

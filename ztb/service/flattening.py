@@ -86,6 +86,9 @@ class Flattener:
     async def look(self) -> None:
         """Once."""
         running = self._trader.state.flattening
+        dealing = self._trader.dealing
+        if dealing is not None:
+            dealing.tracker.is_urgent = running is not None and running.is_active
         if running is None:
             return
         if not self.is_settled:

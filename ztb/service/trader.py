@@ -32,7 +32,8 @@ from ztb.service.setting import Setting
 from ztb.service.supervision import Supervisor
 from ztb.service.watchdog import Watchdog
 from ztb.store.writer import JournalWriter
-from ztb.venues.tracker import OrderTracker, PollingPace
+from ztb.venues.pacing import PollingPace
+from ztb.venues.tracker import OrderTracker
 from ztb.venues.verdict import Patience
 
 T = TypeVar("T")

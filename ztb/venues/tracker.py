@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ztb.core.error import Throttled, VenueError
@@ -21,6 +21,7 @@ from ztb.core.instrument import Instrument
 from ztb.venues import limits
 from ztb.venues.clock import Clock
 from ztb.venues.comparison import ReconcileReport
+from ztb.venues.pacing import HistoryPace, PollingPace
 from ztb.venues.port import Account, AccountNews, OpenOrder, OrderReport, Placed, StreamState, VenueFill
 from ztb.venues.verdict import Patience
 from ztb.venues.watch import Watch
@@ -30,24 +31,6 @@ _NS = 1_000_000_000
 TAG_PREFIX: Final = "ztb-"
 LOOK_UP_EVERY_S: Final = 5.0
 """An order of unknown fate is not looked up more often by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class PollingPace:
-    """Seconds between looks. The history figures keep below Zaif's 12 calls a minute, the reserve left out."""
-
-    fast_s: float = 1.0
-    slow_s: float = 10.0
-    placed_s: float = 10.0
-    """After an order was sent the pace stays fast for this long."""
-    history_idle_s: float = 30.0
-    """The fills are read at least this often, whatever the open orders say."""
-    history_burst: int = 3
-    history_refill_s: float = 8.5
-    stream_s: float = 5.0
-    """While a private stream is alive and nothing is unsettled, looks only check it."""
-    settle_s: float = 1.5
-    failure_s_max: float = 30.0
 
 
 class OrderTracker:
@@ -84,10 +67,7 @@ class OrderTracker:
         self._nudge = asyncio.Event()
         self._untold: list[OrderEvent] = []
         self._open_before: dict[str, int] | None = None
-        self._is_history_due = True
-        self._history_ns: int | None = None
-        self._history_tokens = float(self._pace.history_burst)
-        self._tokens_ns = clock.monotonic_ns()
+        self._history = HistoryPace(self._pace, clock)
         self._fast_until_ns = 0
         self._is_backfill_due = False
         self.is_stream_live = False
@@ -104,6 +84,15 @@ class OrderTracker:
         return self._cursor_told if self._untold else self._cursor_read()
 
     @property
+    def is_urgent(self) -> bool:
+        """Somebody waits for the ends of orders (a flatten): what may tell one is read soon, from the reserve too."""
+        return self._history.is_urgent
+
+    @is_urgent.setter
+    def is_urgent(self, value: bool) -> None:
+        self._history.is_urgent = value
+
+    @property
     def is_idle(self) -> bool:
         """No order of ours is working or unexplained."""
         return not self._watch.live
@@ -117,7 +106,7 @@ class OrderTracker:
     def note_placed(self, client_id: str, placed: Placed) -> None:
         """The venue's answer to the order. What it says is filled must show in the history before the end counts."""
         self._note(client_id, venue_id=placed.venue_id, told_lots=placed.filled_lots)
-        self._is_history_due = self._is_history_due or placed.filled_lots > 0 or not placed.venue_id
+        self._history.is_due = self._history.is_due or placed.filled_lots > 0 or not placed.venue_id
 
     def note_venue_id(self, client_id: str, venue_id: str) -> None:
         """The venue acknowledged the order under ``venue_id``."""
@@ -126,12 +115,12 @@ class OrderTracker:
     def note_cancelled(self, client_id: str) -> None:
         """The venue confirmed a cancel: the next look tells the last fills and then the end."""
         self._note(client_id, is_cancelled=True)
-        self._is_history_due = True
+        self._history.is_due = True
 
     def note_gone(self, client_id: str) -> None:
         """The venue answered a cancel with: there is nothing of it to cancel. Looks must agree before it has ended."""
         self._note(client_id, is_gone=True)
-        self._is_history_due = True
+        self._history.is_due = True
 
     def _note(
         self,
@@ -310,32 +299,34 @@ class OrderTracker:
     async def _look_whole(self, *, must_read_fills: bool) -> bool:
         """Open orders, then fills and status if something suggests it; True with all, only then ends are concluded."""
         self._watch.begin_look()
-        orders = await self._account.open_orders(self._instrument.symbol, urgent=must_read_fills)
+        is_urgent = must_read_fills or self._history.is_urgent
+        orders = await self._account.open_orders(self._instrument.symbol, urgent=is_urgent)
         self._success()
         self._untold += self._watch.see_open(orders, self._clock.now_ns())
         open_now = {order.venue_id: order.remaining_lots for order in orders}
         began_ns = self._clock.monotonic_ns()
         if open_now != self._open_before or self._has_unsettled() or self._watch.settling.is_due(began_ns):
-            self._is_history_due = True
+            self._history.is_due = True
         self._open_before = open_now
-        is_due = self._is_history_due or self._is_history_old()
-        if not must_read_fills and not (is_due and self._take_token()):
+        if not must_read_fills and not self._history.may_read():
             return False
         try:
-            await self._read_fills(urgent=must_read_fills)
+            await self._read_fills(urgent=is_urgent)
             await self._read_status()
         except Throttled:
             # Without the fills nothing is concluded; they are read as soon as the rate allows.
             return False
-        self._untold += self._watch.conclude(self._clock.now_ns(), self._clock.monotonic_ns())
+        ended = self._watch.conclude(self._clock.now_ns(), self._clock.monotonic_ns())
+        if ended:
+            self._history.note_end()
+        self._untold += ended
         self._untold += self._watch.settling.over(self._clock.now_ns(), began_ns)
         return True
 
     async def _read_fills(self, *, urgent: bool) -> None:
         start = self._watch.read_from(self._newest, self._clock.monotonic_ns())
         fills = await self._account.fills_after(self._instrument.symbol, start, urgent=urgent)
-        self._is_history_due = False
-        self._history_ns = self._clock.monotonic_ns()
+        self._history.note_read()
         if fills:
             self._newest = fills[-1].reading_on
         self._untold += self._watch.see_fills(fills, self._clock.now_ns())
@@ -360,21 +351,6 @@ class OrderTracker:
         self.looks += 1
         self.failures_in_row = 0
 
-    def _is_history_old(self) -> bool:
-        if self._history_ns is None:
-            return True
-        return self._clock.monotonic_ns() - self._history_ns >= self._pace.history_idle_s * _NS
-
-    def _take_token(self) -> bool:
-        now_ns = self._clock.monotonic_ns()
-        gained = (now_ns - self._tokens_ns) / _NS / self._pace.history_refill_s
-        self._tokens_ns = now_ns
-        self._history_tokens = min(float(self._pace.history_burst), self._history_tokens + gained)
-        if self._history_tokens < 1:
-            return False
-        self._history_tokens -= 1
-        return True
-
     def _hurry(self) -> None:
         self._fast_until_ns = self._clock.monotonic_ns() + int(self._pace.placed_s * _NS)
         self._nudge.set()
@@ -393,5 +369,7 @@ class OrderTracker:
                     await self._nudge.wait()
             self._nudge.clear()
             return
+        elif self._history.is_urgent:
+            seconds = min(seconds, self._pace.urgent_s)
         self._nudge.clear()
         await self._clock.sleep(seconds)

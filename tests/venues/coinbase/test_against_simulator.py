@@ -59,8 +59,9 @@ from ztb.venues.coinbase.rest import CoinbasePublic
 from ztb.venues.coinbase.sign import Signer
 from ztb.venues.coinbase.stream import CoinbaseFeed
 from ztb.venues.limiter import Limiter, RateRule
+from ztb.venues.pacing import PollingPace
 from ztb.venues.port import ApiKeys, MarketNews, OrderReport, OrderStatus, StreamState
-from ztb.venues.tracker import OrderTracker, PollingPace
+from ztb.venues.tracker import OrderTracker
 from ztb.venues.transport import Transport
 
 BID, ASK = cents("68900.00"), cents("68901.00")

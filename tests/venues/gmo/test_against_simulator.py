@@ -46,8 +46,9 @@ from ztb.venues.gmo.calls import SignedCalls
 from ztb.venues.gmo.rest import GmoPublic
 from ztb.venues.gmo.stream import GmoFeed, Turns
 from ztb.venues.limiter import Limiter, RateRule
+from ztb.venues.pacing import PollingPace
 from ztb.venues.port import AccountNews, MarketNews, OrderReport, OrderStatus, StreamState, VenueFill
-from ztb.venues.tracker import OrderTracker, PollingPace
+from ztb.venues.tracker import OrderTracker
 from ztb.venues.transport import Transport
 
 TICK_ASK, TICK_BID = 2_738_000, 2_737_999

@@ -35,7 +35,8 @@ from ztb.simulator.tape_player import MarketEvent
 from ztb.simulator.zaif.rules import ZaifRules
 from ztb.venues.limiter import Limiter, RateRule
 from ztb.venues.nonce import NonceFile
-from ztb.venues.tracker import OrderTracker, PollingPace
+from ztb.venues.pacing import PollingPace
+from ztb.venues.tracker import OrderTracker
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import rules
 from ztb.venues.zaif.account import ZaifAccount
