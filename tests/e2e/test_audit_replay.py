@@ -72,6 +72,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
             decided = second.status()["meter"]["signals"]
             second.wait(lambda: second.status()["meter"]["signals"] >= decided + 2, "refused signals")
             assert ztb("resume", "--reason", "over", *second.places).exit_code == 0
+            chosen = ("risk", "profile", "configured", "--reason", "over", *second.places)
+            assert ztb(*chosen).exit_code == 0
             placed = second.status()["meter"]["orders_placed"]
             second.wait_orders(placed + 2)
             assert second.stop() == 0
@@ -126,11 +128,12 @@ def test_every_session_comes_out_again(story: Path) -> None:
         )
 
 
-COMMAND_KINDS = ("place", "cancel", "look_up", "notify")
+COMMAND_KINDS = ("place", "cancel", "look_up", "notify", "tripped", "cleared", "balance")
 EVENT_KINDS = {
     "started", "reconciled", "feed", "order_durable", "order_sent", "order_accepted", "order_filled", "order_rejected",
     "order_cancelled", "order_unknown", "order_not_placed", "order_settled", "cancel_failed", "kill", "resume", "stop",
-    "clock_measured", "breaker_turned",
+    "clock_measured", "breaker_turned", "api_health", "broker_read", "wallet_measured", "pause", "lift_pause",
+    "choose_profile", "flatten",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ The rungs run as the ladder runs them: a built-in exchange and traders as proces
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def only_steps(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, context: Context, code: str) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(planted.plant(context.out.parent / "planted", code)))
+    planted_at = str(planted.plant(context.out.parent / "planted", code))
+    # Before what stands there already: the tests may run from another tree than the installed one.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (planted_at, os.environ.get("PYTHONPATH")))))
 
 
 class SilentExchange(Exchange):

@@ -116,10 +116,7 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float
     # Until the status says so as well: whoever looks or asks again right after this must not see the latch of before.
     operate.wait_for(lambda: (now := operate.look(place)) is None or not held_by(now))
     what = ", ".join(held_by(before)) or "what the kill file had asked for"
-    text = (
-        f"resumed: the trader of profile {place.profile} (PID {pid}) lifted its latch after {took_s:.2f} s\n"
-        f"  lifted: {what}"
-    )
+    text = f"resumed: the trader of profile {place.profile} (PID {pid}), after {took_s:.2f} s\n  lifted: {what}"
     now = operate.look(place)
     if now is not None:
         text += f"\n  now: {now.status.says}"

@@ -88,8 +88,11 @@ def trip_lines(risk: dict[str, Any], since_start: list[dict[str, Any]], *, now_n
 
 
 def folded(line: str, *, indent: int) -> list[str]:
-    """A line of free text as several that fit."""
-    return textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent) or [line]
+    """A line of free text as several that fit; what has no blank, as a path, stays whole."""
+    hanging = " " * indent
+    return textwrap.wrap(line, WIDTH, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False) or [
+        line
+    ]
 
 
 def number(text: str | None) -> str:

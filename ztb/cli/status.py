@@ -9,6 +9,7 @@ from typing import Final
 from ztb.cli.flatness_text import progress_words
 from ztb.cli.operate import Place, add_place_options, place_from
 from ztb.cli.result import Result, printable
+from ztb.cli.risk_text import folded
 from ztb.cli.sighting import Clock, Desk, FailedStart, NotRunning, RateLimit, Sighting, Status, sight
 from ztb.service.operator import KILL_NAME
 from ztb.service.sentence import reason_with_code
@@ -57,7 +58,8 @@ def show_status(args: argparse.Namespace) -> Result:
     lines = [_headline(place, seen), *_lines(seen)]
     if has_kill_file:
         lines.append(_line("kill file", f"{place.operator / KILL_NAME} is there"))
-    return Result(data, printable("\n".join(lines)), exit_code, place.warnings)
+    shown = [lines[0], *(part for line in lines[1:] for part in folded(line, indent=15))]
+    return Result(data, printable("\n".join(shown)), exit_code, place.warnings)
 
 
 def _headline(place: Place, seen: Sighting) -> str:
