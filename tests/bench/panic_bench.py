@@ -1,8 +1,9 @@
 """From the wish to be flat to the proof that it is so: ``python -m tests.bench.panic_bench``.
 
 Real processes on the built-in exchange, in real time and within the venue's own rate limits: a trader that has bought
-three times and has ten more orders working, the last of them a moment old, gets the panic file. Measured from the file's appearance until the flatness
-report, with the venue's agreement in it, can be read from the journal; and until nothing of ours is at the exchange.
+three times and has ten more orders working, the last of them a moment old, gets the panic file. Measured from the
+file's appearance until the flatness report, with the venue's agreement in it, can be read from the journal; that
+nothing of ours is at the exchange any more is looked up there.
 """
 
 from __future__ import annotations

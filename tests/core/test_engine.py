@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tests.core.scene import CAPITAL, DAY, LEVERAGED, MINUTE, SECOND, SPOT, T0, WIDE, Desk, cancels, notices, places
 from ztb.core.command import Balance
 from ztb.core.error import InvariantBroken
-from ztb.core.event import Depth, Feed, Quote, Reconciled, Resume, Started, Timer, Trade
+from ztb.core.event import CLOCK_BACKSTEP_NS_MAX, Depth, Feed, Quote, Reconciled, Resume, Started, Timer, Trade
 from ztb.core.guard import Limits
 from ztb.core.instrument import BUY, SELL
 from ztb.core.policy import HOLD, Decision
-from ztb.core.step import CLOCK_BACKSTEP_NS_MAX, DECISION_ROWS_MAX
+from ztb.core.step import DECISION_ROWS_MAX
 
 # --- prices --------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,9 @@ from typing import Final, final
 
 from msgspec import Struct, field
 
+CLOCK_BACKSTEP_NS_MAX: Final = 1_000_000_000
+"""A larger step back of the host's clock is told to people; time inside the engine never goes back."""
+
 
 @final
 class Trade(Struct, gc=False):

@@ -14,6 +14,7 @@ from ztb.core.command import Command, Notify, Place
 from ztb.core.condition import judge_clock, listen_anew
 from ztb.core.error import InvariantBroken
 from ztb.core.event import (
+    CLOCK_BACKSTEP_NS_MAX,
     CancelFailed,
     ClockMeasured,
     Depth,
@@ -53,8 +54,6 @@ from ztb.core.upkeep import cancel, cancel_all, kill, look_soon, orders_due
 DecisionRow = tuple[int, str, int, str, tuple[int, ...], str]
 """ts_ns, instrument, action, the policy's reason, its inputs, and the outcome: a client order id or a refusal."""
 
-CLOCK_BACKSTEP_NS_MAX: Final = 1_000_000_000
-"""A larger step back is told to people; time inside the engine never goes back."""
 DECISION_ROWS_MAX: Final = 65_536
 """Whoever drives the engine takes the rows long before this; a driver that forgets is a bug."""
 

@@ -12,8 +12,7 @@ from collections import deque
 from typing import Final
 
 from ztb.core.error import InvariantBroken
-from ztb.core.event import Event
-from ztb.core.step import CLOCK_BACKSTEP_NS_MAX
+from ztb.core.event import CLOCK_BACKSTEP_NS_MAX, Event
 from ztb.host.clock import Clock
 from ztb.host.log import get_log
 
