@@ -99,7 +99,7 @@ def test_status_of_a_bad_night(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     )  # fmt: skip
     assert code == 0
     assert lines == [
-        "risk of profile demo: degraded, level reduce_only (reported AGE ago)",
+        "risk of profile demo: guards degraded, level reduce_only (reported AGE ago)",
         "  reduce-only",
         "",
         "  position btc_jpy        ████████░░░░░░░░░     0.0104 / 0.025 btc  OK ●",
@@ -127,7 +127,7 @@ def test_status_of_a_bad_night(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 def test_status_of_a_calm_night(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, lines = run(capsys, tmp_path, "risk", "status", risk=CALM)
     assert code == 0
-    assert lines[0] == "risk of profile demo: ok, level normal (reported AGE ago)"
+    assert lines[0] == "risk of profile demo: guards ok, level normal (reported AGE ago)"
     assert lines[-3:] == ["  controls     OK ● none is on", "", "  trips        0 in the last hour"]
 
 

@@ -20,7 +20,7 @@ DESK = {
     "realised": "-12.5000", "unrealised": "50.0000", "fees": "90.0000",
 }  # fmt: skip
 
-HANGING = 15 * " "
+HANGING = 4 * " "
 ROOMS = [
     {"name": "trade", "class": "exec", "calls": 9, "period_s": 10.0, "free": 2, "free_urgent": 4, "breaker": "closed"},
     {"name": "trade_history", "class": "private", "calls": 12, "period_s": 60.0, "free": 1, "free_urgent": 3,
@@ -75,12 +75,12 @@ def shown(
 
 
 def unfolded(lines: list[str]) -> list[str]:
-    """The details as one line each; none of those shown is longer than 80 columns, unless one word is."""
-    found = lines[:1]
-    for line in lines[1:]:
+    """One line for each fact; none of those shown is longer than 80 columns, unless one word is."""
+    found: list[str] = []
+    for line in lines:
         assert len(line) <= 80 or " " not in line.strip()
         if line.startswith(HANGING):
-            found[-1] += f" {line.removeprefix(HANGING)}"
+            found[-1] += f" {line.strip()}"
         else:
             found.append(line)
     return found

@@ -123,8 +123,11 @@ def test_live_lite_without_the_exchange_s_word(context: Context, monkeypatch: py
 
 
 def test_kill_resume_with_a_trader_that_ignores_the_latch(
-    context: Context, monkeypatch: pytest.MonkeyPatch, impatient: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: None
 ) -> None:
+    # The conservative limits that a kill leaves behind would hide the defect: they let no order of this size out.
+    words = (*BRISK, "risk.conservative_after_kill=false")
+    context = context_in(tmp_path / "run", durations=WINDOWS, overrides=words)
     only_steps(monkeypatch, "trade", "kill_by_file", "stay_silent")
     plant(monkeypatch, context, planted.KILL_LATCH_IGNORED)
     found = failed(climbed(context, kill_resume.run))

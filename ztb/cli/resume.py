@@ -12,6 +12,7 @@ from ztb.cli.answers import answers
 from ztb.cli.operate import ANSWER_S_MAX, Place
 from ztb.cli.pause import pauses_of
 from ztb.cli.result import Result, printable
+from ztb.cli.risk_text import folded
 from ztb.cli.sighting import NotRunning, Sighting, sight
 from ztb.core.command import Notify
 from ztb.core.error import CredentialError, StoreError
@@ -120,7 +121,8 @@ def _outcome(place: Place, before: Sighting, answer: list[Notify], took_s: float
     now = operate.look(place)
     if now is not None:
         text += f"\n  now: {now.status.says}"
-    return Result(data, printable(text), warnings=place.warnings)
+    lines = [part for line in text.splitlines() for part in folded(line, indent=4)]
+    return Result(data, printable("\n".join(lines)), warnings=place.warnings)
 
 
 def _take_away(kill_file: Path) -> None:

@@ -54,7 +54,7 @@ def show_status(args: argparse.Namespace) -> Result:
     risk = member(seen, "risk")
     status = seen.status
     lines = [
-        f"risk of profile {place.profile}: {risk['status']}, level {status.level} ({_age(seen)})",
+        f"risk of profile {place.profile}: guards {risk['status']}, level {status.level} ({_age(seen)})",
         *folded(f"  {status.says}", indent=2),
         "",
         *limit_lines(risk["limits"]),

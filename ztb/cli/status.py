@@ -58,7 +58,7 @@ def show_status(args: argparse.Namespace) -> Result:
     lines = [_headline(place, seen), *_lines(seen)]
     if has_kill_file:
         lines.append(_line("kill file", f"{place.operator / KILL_NAME} is there"))
-    shown = [lines[0], *(part for line in lines[1:] for part in folded(line, indent=15))]
+    shown = folded(lines[0], indent=4) + [part for line in lines[1:] for part in folded(line, indent=15)]
     return Result(data, printable("\n".join(shown)), exit_code, place.warnings)
 
 
