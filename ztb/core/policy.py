@@ -19,7 +19,8 @@ INPUT_BITS_MAX: Final = 62
 """An input that keeps growing (an average that nobody divides, say) is found before it fills the journal."""
 REASON_LENGTH_MAX: Final = 64
 RIGHT_REASONS_MAX: Final = 256
-_INPUT_END: Final = 1 << INPUT_BITS_MAX
+_INPUT_MAX: Final = (1 << INPUT_BITS_MAX) - 1
+_INPUT_MIN: Final = -_INPUT_MAX
 _RIGHT_REASONS: Final[dict[str, bool]] = {}
 """Reasons that were found right; what is in it changes no answer."""
 
@@ -48,8 +49,9 @@ def flaw_of(answer: object) -> str:
         return f"a reason that is no text of up to {REASON_LENGTH_MAX} ASCII characters"
     if type(inputs) is not tuple or len(inputs) > INPUTS_MAX:
         return f"inputs that are no tuple of up to {INPUTS_MAX} integers"
+    lowest, highest = _INPUT_MIN, _INPUT_MAX
     for value in inputs:
-        if type(value) is not int or not -_INPUT_END < value < _INPUT_END:
+        if type(value) is not int or not lowest <= value <= highest:
             return "an input that is no integer, or one out of all proportion"
     return ""
 

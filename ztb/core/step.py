@@ -42,7 +42,7 @@ from ztb.core.event import (
 from ztb.core.gate import SIZING
 from ztb.core.guard import Proposal
 from ztb.core.instrument import BUY, SELL
-from ztb.core.judging import apply_resume
+from ztb.core.judging import apply_resume, balance
 from ztb.core.lifecycle import apply_order_event
 from ztb.core.market import AMOUNT_MAX, BOOK_LEVELS, Desk
 from ztb.core.order import Order, client_id_of
@@ -92,56 +92,71 @@ class Engine:
             due = self._backstep(now_ns)
             now_ns = state.now_ns
         state.now_ns = now_ns
-        is_due = now_ns >= state.due_ns
-        if is_due:
-            if now_ns >= state.ledger.day_end_ns:
-                due = [*due, *self.risk.turn(now_ns)]
-            due = [*due, *orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)]
-            if self.risk.rules.needs_bars:
-                due = [*due, *self.risk.roll(now_ns)]
-        commands: Sequence[Command] = _NOTHING
+        if now_ns >= state.due_ns:
+            due = [*due, *self._look(now_ns)]
+        # What comes by the thousand first, by the cheapest question there is.
+        if type(event) is Trade:
+            commands = self._on_trade(event, now_ns)
+        elif type(event) is OrderFilled:
+            commands = self.risk.fill(event, now_ns)
+        elif type(event) is OrderDurable or type(event) is OrderSent:
+            commands = apply_order_event(state, event, now_ns)
+        elif type(event) is Quote:
+            commands = self._on_quote(event, now_ns)
+        elif type(event) is Depth:
+            commands = self._on_depth(event, now_ns)
+        else:
+            commands = self._on_other(event, now_ns)
+        if due is _NOTHING:
+            return commands
+        if state.flattening is not None:
+            commands = [*commands, *flatten.advance(state, self.config, now_ns, state.flattening)]
+        return [*due, *commands]
+
+    def _look(self, now_ns: int) -> list[Command]:
+        """What is due because time passed."""
+        state = self.state
+        due: list[Command] = []
+        if now_ns >= state.ledger.day_end_ns:
+            due += self.risk.turn(now_ns)
+        due += orders_due(state, now_ns, order_ttl_ns=self.config.limits.order_ttl_ns)
+        if self.risk.rules.needs_bars:
+            due += self.risk.roll(now_ns)
+        return due
+
+    def _on_other(self, event: Event, now_ns: int) -> Sequence[Command]:
+        """Everything but the market and the steps of an order that nothing goes wrong with."""
+        state = self.state
         match event:
-            case Trade():
-                commands = self._on_trade(event, now_ns)
-            case Quote():
-                commands = self._on_quote(event, now_ns)
-            case Depth():
-                commands = self._on_depth(event, now_ns)
-            case OrderFilled():
-                commands = self.risk.fill(event, now_ns)
-            case OrderDurable() | OrderSent() | OrderAccepted():
+            case OrderAccepted():
                 commands = apply_order_event(state, event, now_ns)
-                if state.control.reduce_only_reasons and type(event) is OrderAccepted:
+                if state.control.reduce_only_reasons:
                     commands = [*commands, *self.risk.event(event, now_ns)]
-            case Started():
-                commands = self._on_started(event, now_ns)
-            case Reconciled():
-                commands = self._on_reconciled(event, now_ns)
-            case ClockMeasured():
-                commands = judge_clock(state, event, now_ns)
-            case Kill():
-                commands = self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
-            case Resume():
-                commands = self._on_resume(event, now_ns)
-            case Flatten():
-                commands = self._on_flatten(event, now_ns)
-            case Stop():
-                state.control.stopping = True
-                commands = cancel_all(state, "stopping", now_ns)
+                return commands
             case OrderRejected():
-                commands = [*apply_order_event(state, event, now_ns), *self.risk.event(event, now_ns)]
+                return [*apply_order_event(state, event, now_ns), *self.risk.event(event, now_ns)]
             case (
                 OrderRecovered() | OrderCancelled() | OrderExpired() | OrderUnknown() | OrderNotPlaced()
                 | OrderSettled() | CancelFailed()
             ):  # fmt: skip
-                commands = apply_order_event(state, event, now_ns)
+                return apply_order_event(state, event, now_ns)
+            case Started():
+                return self._on_started(event, now_ns)
+            case Reconciled():
+                return self._on_reconciled(event, now_ns)
+            case ClockMeasured():
+                return judge_clock(state, event, now_ns)
+            case Kill():
+                return self._kill(source=event.source, reason=event.reason, now_ns=now_ns)
+            case Resume():
+                return self._on_resume(event, now_ns)
+            case Flatten():
+                return self._on_flatten(event, now_ns)
+            case Stop():
+                state.control.stopping = True
+                return cancel_all(state, "stopping", now_ns)
             case _:
-                commands = self.risk.event(event, now_ns)
-        if not is_due:
-            return [*due, *commands] if due else commands
-        if state.flattening is not None:
-            commands = [*commands, *flatten.advance(state, self.config, now_ns, state.flattening)]
-        return [*due, *commands]
+                return self.risk.event(event, now_ns)
 
     # --- the market ---------------------------------------------------------------------------------------------
 
@@ -329,7 +344,8 @@ class Engine:
             return [Notify(now_ns, "error", "resume_refused", "orders and fills are not reconciled with the venue")]
         apply_resume(self.state)
         self.risk.set_rules()
-        return [Notify(now_ns, "warning", "resumed", f"{event.reason} (by {event.source})")]
+        told = Notify(now_ns, "warning", "resumed", f"{event.reason} (by {event.source})")
+        return [told, balance(self.state, now_ns)]
 
     def _on_flatten(self, event: Flatten, now_ns: int) -> list[Command]:
         """Panic is a kill first; what is cancelled by it need not be cancelled again."""
