@@ -204,6 +204,9 @@ def test_limits_need_no_trader_and_tell_their_source(capsys: pytest.CaptureFixtu
     [line] = [line for line in lines if line.startswith("  limits.position_max ")]
     assert line.split() == ["limits.position_max", "0.02", "option", "--set"]
     assert any(re.search(r"demo\.toml:\d+$", line) for line in lines)
+    # 0 is no limit of nothing, except where it is.
+    assert {line.split()[0] for line in lines if " off " in line} >= {"limits.trade_loss_max", "risk.losses_in_row_max"}
+    assert [line.split()[1] for line in lines if line.startswith("  risk.wallet_drift_max ")] == ["0"]
     assert [line.split()[0] for line in lines if re.match(r"  [a-z_]+ +(abort|degraded) ", line)] == list(REACTIONS)
     assert main(["risk", "limits", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)["data"]

@@ -15,9 +15,12 @@ from ztb.cli.reaction_text import WIDTH, reaction_lines, reaction_rows
 from ztb.cli.result import Result, printable
 from ztb.cli.risk_text import folded, limit_lines, preview_lines, trip_lines
 from ztb.cli.sighting import NotRunning, Sighting, sight
+from ztb.host import schema
 from ztb.service.sentence import MS_NS, duration, reason_in_words
 
 EXIT_STALE: Final = 1
+OFF: Final = "; 0: not "
+"""In the description of a key: with 0 it does nothing."""
 SECTIONS: Final = ("sizing.", "limits.", "risk.", "health.", "mode.")
 
 EPILOG: Final = """\
@@ -89,8 +92,9 @@ def show_limits(args: argparse.Namespace) -> Result:
     values = {key: value for key, value in loaded.effective().items() if key.startswith(SECTIONS)}
     width = max(map(len, values))
     lines = [f"limits of profile {loaded.name}, as the next start takes them", ""]
+    switched_off = {schema.dotted(key) for key, field in schema.fields().items() if OFF in (field.description or "")}
     for key, value in values.items():
-        text = _value_text(value)
+        text = "off" if key in switched_off and value in (0, "0") else _value_text(value)
         source = loaded.sources[key]
         line = f"  {key:{width}}  {text:>12}  {source}"
         lines.append(line if len(line) <= WIDTH else f"  {key:{width}}  {text:>12}  {_short(source)}")

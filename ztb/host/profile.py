@@ -155,7 +155,8 @@ class Limits(Section):
         description="a resting order is cancelled when it is older"
     )
     daily_loss_max_pct: PercentOrNone = Field(
-        default=Decimal(0), description="the same in parts of the day's opening balance; whichever is broken first"
+        default=Decimal(0),
+        description="the same in parts of the day's opening balance, whichever is broken first; 0: not limited",
     )
     exposure_max: MoneyOrNone = Field(
         default=Decimal(0), description="value of all positions, with everything that may still fill; 0: not limited"
