@@ -41,10 +41,10 @@ class Theirs(Policy):
 '''
 
 
-def market(path: Path, *, seconds: int = 1_800) -> Path:
+def market(path: Path, *, seconds: int = 1_800, offered: int = HELD_LOTS) -> Path:
     """So much is offered as is to be held, and nothing after it; many are there to buy, not far below."""
     with TapeWriter(path, TapeMeta(BTC_JPY, source="made for a test")) as tape:
-        tape.add(Quote(START_NS, "btc_jpy", 1_799_000, 100_000, 1_800_500, HELD_LOTS))
+        tape.add(Quote(START_NS, "btc_jpy", 1_799_000, 100_000, 1_800_500, offered))
         for number in range(seconds * 10):
             tape.add(Trade(START_NS + (number + 1) * STEP_NS, "btc_jpy", SAW[number % len(SAW)], 1, BUY))
     return path
@@ -78,12 +78,12 @@ class Scene:
         with trader(self.venue, self.directory / "t", *words, environ={**self.environ, **(environ or {})}) as running:
             yield running
 
-    def laden(self, running: Trader) -> None:
+    def laden(self, running: Trader, *, held: str = "0.0030", working: int = WORKING) -> None:
         """Wait until it holds what it shall hold, and ten orders work."""
         running.wait_for_status(
             lambda status: (
-                status["orders"]["working"] >= WORKING
-                and Decimal(status["instruments"][self.protocol.symbol]["position"]) == Decimal("0.0030")
+                status["orders"]["working"] >= working
+                and Decimal(status["instruments"][self.protocol.symbol]["position"]) == Decimal(held)
             )
         )
 
@@ -119,9 +119,9 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(name: str, directory: Path, *, time_scale: float = 10.0) -> Iterator[Scene]:
+def scene(name: str, directory: Path, *, time_scale: float = 10.0, offered: int = HELD_LOTS) -> Iterator[Scene]:
     """On the venue of this name in the soak's list."""
-    tape = market(directory / "market.tape")
+    tape = market(directory / "market.tape", offered=offered)
     package = plug_in(directory / "package", "buyer", BUYER)
     with exchange(
         directory / "exchange", "--public-per-second", "0", "--no-private-limits", tape=str(tape),
