@@ -84,6 +84,9 @@ def test_the_fourth_start_stays_up_says_why_and_sends_nothing(tmp_path: Path) ->
             shown = command("status", safe)
             assert shown.returncode == 0, shown.stderr
             assert "safe mode" in shown.stdout
+            asked_to_pause = command("pause", safe, "--minutes", "5", "--reason", "x")
+            assert asked_to_pause.returncode == 69
+            assert "is in safe mode: it has no engine and sends nothing; nothing was changed" in asked_to_pause.stderr
             # The directory is held: no second trader starts there.
             with trader(venue, tmp_path / "second", *BUSY, state_dir=safe.state_dir) as second:
                 assert second.wait() == StoreLocked.exit_code

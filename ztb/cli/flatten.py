@@ -196,6 +196,8 @@ def _outcome(
     now = operate.look(place)
     data["running"] = now is not None and now.is_alive
     end = "" if data["running"] else f"\n  the trader (PID {before.status.pid}) has ended"
+    if report is None and not data["running"]:
+        end += "; its log says why\n  look at the venue yourself, and close there what must not stay"
     if report is not None:
         exit_code = 0 if report["is_flat"] else EXIT_NOT_FLAT
         if not report["is_flat"]:

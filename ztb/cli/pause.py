@@ -17,7 +17,7 @@ from ztb.cli.answers import answers
 from ztb.cli.operate import ANSWER_S_MAX, Place
 from ztb.cli.options import whole
 from ztb.cli.result import Result, printable
-from ztb.cli.sighting import NotRunning, Sighting, sight
+from ztb.cli.sighting import NotRunning, Sighting, need_engine, sight
 from ztb.core.command import Notify
 from ztb.core.error import UsageError
 from ztb.service.pausing import MINUTES_MAX, PAUSE_NAME, UNPAUSE_NAME
@@ -67,6 +67,7 @@ def pause(args: argparse.Namespace) -> Result:
             f"no trader of profile {place.profile} runs (looked in {place.runtime}); nothing was changed",
             remedy="`ztb kill` holds also the next one that starts",
         )
+    need_engine(before)
     if args.instrument and args.instrument not in before.status.instruments:
         known = ", ".join(before.status.instruments) or "none yet"
         raise UsageError(

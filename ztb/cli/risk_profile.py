@@ -14,7 +14,7 @@ from ztb.cli import operate
 from ztb.cli.answers import answers
 from ztb.cli.operate import ANSWER_S_MAX
 from ztb.cli.result import Result, printable
-from ztb.cli.sighting import NotRunning, Sighting, sight
+from ztb.cli.sighting import NotRunning, Sighting, need_engine, sight
 from ztb.core.command import Notify
 from ztb.service.pausing import CONFIGURED, PROFILE_NAME
 
@@ -55,6 +55,7 @@ def choose(args: argparse.Namespace) -> Result:
             f"no trader of profile {place.profile} runs (looked in {place.runtime}); nothing was changed",
             remedy=f"start it first: `ztb run --profile {place.profile}`",
         )
+    need_engine(before)
     with answers(before, (ANSWER,)) as answered:
         asked = operate.lay_file(place, PROFILE_NAME, json.dumps({"profile": args.choice, "reason": reason}))
         asked_ns = time.time_ns()

@@ -16,7 +16,7 @@ import msgspec
 import psutil  # type: ignore[import-untyped]
 
 from ztb.core.error import StoreCorrupt, ZtbError
-from ztb.service.status import SCHEMA_VERSION, STATUS_NAME
+from ztb.service.status import SAFE, SCHEMA_VERSION, STATUS_NAME
 
 STALE_S: Final = 2.0
 """A trader writes its status twice a second; one that is older than this belongs to a trader that hangs or died."""
@@ -164,6 +164,16 @@ def sight(runtime: Path) -> Sighting | None:
         raise StoreCorrupt(f"{path} is no status of a trader: {error}", remedy=remedy) from None
     alive = status.phase != "stopped" and process_lives(status.pid, since_ns=written_ns)
     return Sighting(status, document, written_ns, alive)
+
+
+def need_engine(seen: Sighting) -> None:
+    """NotRunning for a trader in safe mode: it can be told to start again, and nothing else."""
+    if seen.status.level == SAFE:
+        raise NotRunning(
+            f"the trader of PID {seen.status.pid} is in safe mode: it has no engine and sends nothing; nothing was "
+            "changed",
+            remedy="`ztb status` says what has to be put right",
+        )
 
 
 def process_lives(pid: int, *, since_ns: int) -> bool:
