@@ -208,7 +208,8 @@ class EngineLoop:
             case OrderRejected():
                 log.warning("order_rejected", event.text, order=event.client_id, reason=event.code)
             case Feed():
-                self._meter.feed_losses += not event.connected
+                # Told again after each attempt that failed; it was lost once.
+                self._meter.feed_losses += not event.connected and not self._engine.state.failed_attempts
             case Reconciled():
                 self._meter.reconciliations += 1
                 self._meter.reconciliations_unclean += not event.clean

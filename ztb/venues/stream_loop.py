@@ -90,9 +90,11 @@ class StreamLoop(Generic[N]):
         silence_s_max: float | None = SILENCE_S_MAX,
         ping_s: float = PING_S,
         frame_bytes_max: int | None = None,
+        tells_each_attempt: bool = False,
     ) -> None:
         """``silence_s_max`` None: no news for hours is normal here; protocol pings have to notice a dead socket, and
-        the stream counts as back when it is greeted, because nothing else may come for long."""
+        the stream counts as back when it is greeted, because nothing else may come for long. ``tells_each_attempt``:
+        that the stream is lost is told again after each attempt that fails, because somebody counts them."""
         self._wire = wire
         self._clock = clock
         self._uds = uds
@@ -100,6 +102,7 @@ class StreamLoop(Generic[N]):
         self._silence_s_max = silence_s_max
         self._ping_s = ping_s
         self._frame_bytes_max = frame_bytes_max
+        self._tells_each_attempt = tells_each_attempt
         self._backoff = Backoff(jitter)
         self._is_connected: bool | None = None
         self._socket: ClientConnection | None = None
@@ -121,7 +124,7 @@ class StreamLoop(Generic[N]):
                 if error.kind == "auth" and not error.retryable:
                     raise
                 reason = f"{type(error).__name__}: {error}"[: limits.REMARK_LENGTH_MAX]
-            if self._is_connected is not False:
+            if self._is_connected is not False or self._tells_each_attempt:
                 self._is_connected = False
                 yield self._wire.state(self._clock.now_ns(), False, reason)
             await self._clock.sleep(self._backoff.lost(self._clock.monotonic_ns()))

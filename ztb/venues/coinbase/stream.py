@@ -50,6 +50,7 @@ class CoinbaseFeed:
             clock=clock,
             jitter=jitter,
             uds=uds,
+            tells_each_attempt=True,
             tls=tls,
             silence_s_max=silence_s_max,
             ping_s=ping_s,

@@ -69,8 +69,9 @@ class GmoFeed:
         """``url`` for example ``wss://api.coin.z.com/ws/public/v1``; ``public`` fills gaps in the trades."""
         self.wire = GmoWire(checked_url(url, uds=uds), instrument, turns or Turns(clock=clock), public)
         self.loop = StreamLoop(
-            self.wire, clock=clock, jitter=jitter, uds=uds, tls=tls, silence_s_max=silence_s_max, ping_s=ping_s
-        )
+            self.wire, clock=clock, jitter=jitter, uds=uds, tls=tls, silence_s_max=silence_s_max, ping_s=ping_s,
+            tells_each_attempt=True,
+        )  # fmt: skip
 
     def events(self) -> AsyncGenerator[MarketNews, None]:
         """Endless: trades, book and best prices as they arrive, and ``Feed`` when the stream is lost or back."""

@@ -38,8 +38,9 @@ class ZaifFeed:
         """``url`` without its query, for example ``wss://ws.zaif.jp/stream``; ``public`` fills gaps in the trades."""
         self.wire = ZaifWire(f"{checked_url(url, uds=uds)}?currency_pair={instrument.symbol}", instrument, public)
         self.loop = StreamLoop(
-            self.wire, clock=clock, jitter=jitter, uds=uds, tls=tls, silence_s_max=silence_s_max, ping_s=ping_s
-        )
+            self.wire, clock=clock, jitter=jitter, uds=uds, tls=tls, silence_s_max=silence_s_max, ping_s=ping_s,
+            tells_each_attempt=True,
+        )  # fmt: skip
 
     def events(self) -> AsyncGenerator[MarketNews, None]:
         """Endless: trades, book and best prices as they arrive, and ``Feed`` when the stream is lost or back."""
