@@ -64,7 +64,8 @@ def test_health_of_a_trader_that_trades(running: Trader) -> None:
     outcome = ztb("health", *running.places)
     assert outcome.exit_code == 0, outcome.stdout
     lines = narrow(outcome)
-    assert re.fullmatch(r"(healthy: (GO|CAUTION)|degraded: CAUTION), monitor (active|degraded|reconnecting)", lines[0])
+    words = r"(healthy: (GO|CAUTION)|degraded: (CAUTION|NO-GO)), monitor (active|degraded|reconnecting)"
+    assert re.fullmatch(words, lines[0])
     assert [line.split()[0] for line in lines[-5:]] == [
         "order_error_rate", "order_retry_rate", "broker_latency_p95", "guard_trip_count", "ws_staleness"
     ]  # fmt: skip

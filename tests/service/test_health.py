@@ -25,6 +25,8 @@ from ztb.service.health import (
     Outside,
     document,
     is_breaker_open,
+    keeps_from_going,
+    plain,
     without_engine,
 )
 from ztb.service.signals import Thresholds
@@ -65,6 +67,8 @@ class Scene:
 
 WELL = ("healthy", "active", "CAUTION")
 DEGRADED = ("degraded", "degraded", "CAUTION")
+HELD = ("degraded", "degraded", "NO-GO")
+"""Degraded, and one of the rows E-36 to E-39 does not pass."""
 UNHEALTHY = ("unhealthy", "degraded", "NO-GO")
 
 
@@ -121,11 +125,41 @@ def test_starting_is_starting_and_not_ready(scene: Scene) -> None:
 def test_a_pause_degrades_until_it_is_over(scene: Scene) -> None:
     until_ns = scene.bench.clock.ns + MINUTE // 4
     scene.bench.handle(Pause(0, until_ns, "operator", "lunch"))
-    assert scene.words() == DEGRADED
+    assert scene.words() == HELD
     assert scene.health()["checks"]["degradation"]["global_paused"] is True
     scene.bench.clock.ns = until_ns
     assert scene.words() == WELL
     assert scene.health()["checks"]["degradation"]["global_paused"] is False
+
+
+def test_a_pause_of_one_instrument_is_no_global_one(scene: Scene) -> None:
+    """E-39 asks for pauses of everything only."""
+    scene.bench.handle(Pause(0, scene.bench.clock.ns + MINUTE, "operator", "odd spread", "btc_jpy"))
+    assert scene.words() == DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("check", "member", "value", "row"),
+    [
+        ("broker", "status", "warn", "E-36"),
+        ("broker", "status", "fail", "E-36"),
+        ("broker", "status", "unknown", "E-36"),
+        ("websocket", "connected", False, "E-37"),
+        ("websocket", "stale", True, "E-38"),
+        ("degradation", "global_paused", True, "E-39"),
+    ],
+)
+def test_each_row_of_the_go_table_alone_is_a_no_go(check: str, member: str, value: object, row: str) -> None:
+    checks: dict[str, dict[str, object]] = {
+        "broker": {"status": "pass", "latency_ms": 3},
+        "websocket": {"connected": True, "stale": False},
+        "degradation": {"global_paused": False, "reduce_only_mode": True},
+    }
+    assert keeps_from_going(checks) == []
+    assert plain(Health.HEALTHY, ready=True, reasons=[], checks=checks, signals={})["go"] == "GO"
+    checks[check][member] = value
+    assert keeps_from_going(checks) == [row]
+    assert plain(Health.HEALTHY, ready=True, reasons=[], checks=checks, signals={})["go"] == "NO-GO"
 
 
 def test_reduce_only_of_the_profile_is_no_degradation() -> None:
@@ -153,10 +187,10 @@ def test_a_clock_that_is_off_degrades(scene: Scene) -> None:
 
 def test_a_lost_stream_is_reconnecting_then_degraded_then_unhealthy(scene: Scene) -> None:
     scene.bench.handle(Feed(0, False, "reset by peer"))
-    assert scene.words() == ("degraded", "reconnecting", "CAUTION")
+    assert scene.words() == ("degraded", "reconnecting", "NO-GO")
     assert scene.health()["checks"]["websocket"] == {"connected": False, "stale": False}
     scene.bench.clock.advance(30)
-    assert scene.words() == DEGRADED
+    assert scene.words() == HELD
     scene.bench.clock.advance(30)
     scene.answered()
     assert scene.words() == UNHEALTHY

@@ -40,13 +40,15 @@ class Words(NamedTuple):
     exit_code: int
 
 
+NO_GO: Final = "NO-GO"
+
 WORDS: Final[dict[Health, Words]] = {
     Health.HEALTHY: Words("healthy", "active", "GO", 0),
     Health.UNPROVEN: Words("healthy", "active", "CAUTION", 0),
-    Health.RECONNECTING: Words("degraded", "reconnecting", "CAUTION", 0),
+    Health.RECONNECTING: Words("degraded", "reconnecting", NO_GO, 0),
     Health.DEGRADED: Words("degraded", "degraded", "CAUTION", 0),
-    Health.STARTING: Words("starting", "reconnecting", "NO-GO", 3),
-    Health.UNHEALTHY: Words("unhealthy", "degraded", "NO-GO", 1),
+    Health.STARTING: Words("starting", "reconnecting", NO_GO, 3),
+    Health.UNHEALTHY: Words("unhealthy", "degraded", NO_GO, 1),
 }
 """The exit codes are those of ``ztb health``: 3 says that it is too early to tell."""
 
@@ -146,13 +148,27 @@ def plain(
         "status": words.status,
         "state": health.name.lower(),
         "monitor_status": words.monitor_status,
-        "go": words.go,
+        "go": words.go if not keeps_from_going(checks) else NO_GO,
         "live": True,
         "ready": ready,
         "reasons": reasons,
         "checks": checks,
         "signals": signals,
     }
+
+
+def keeps_from_going(checks: dict[str, Any]) -> list[str]:
+    """Those of the Go table (E-36 to E-39) that do not pass, whatever the state is; phases have E-40 of their own."""
+    return [
+        row
+        for row, passes in (
+            ("E-36", checks["broker"]["status"] == "pass"),
+            ("E-37", checks["websocket"]["connected"]),
+            ("E-38", not checks["websocket"]["stale"]),
+            ("E-39", not checks["degradation"]["global_paused"]),
+        )
+        if not passes
+    ]
 
 
 def without_engine(reason: str) -> dict[str, Any]:
