@@ -28,6 +28,7 @@ SLIPPAGE_PCT_MAX: Final = 50.0
 SCALE_MAX: Final = 1_000.0
 TAKE_S_MAX: Final = 2.0
 """How long a trader that reports may take to take the file; one that does not is frozen."""
+STOPS: Final = "flat; the trader stops as soon as no late fill can come any more"
 PATIENCE_S: Final = 15.0
 """Beyond the deadline: for the report, whose writing asks the venue."""
 
@@ -151,11 +152,14 @@ def _follow(
         now = operate.look(place)
         if now is not None and _asked_ns(now) > asked_before:
             last = now.status.flatten
-        if last is not None and (line := progress_words(last)) != said and not is_silent():
+        if last is not None and said != STOPS and (line := progress_words(last)) != said and not is_silent():
             said = line
             print(f"flatten: {printable(line)}", file=sys.stderr, flush=True)
         report = newest_report(Path(before.status.state_dir), after_asked_ns=asked_before)
         is_stopping = wish.then_stop and now is not None and now.is_alive and (report or {}).get("is_flat")
+        if is_stopping and said != STOPS and not is_silent():
+            said = STOPS
+            print(f"flatten: {STOPS}", file=sys.stderr, flush=True)
         if report is not None and not is_stopping:
             return report, last
         if now is None or not now.is_alive:
@@ -202,6 +206,8 @@ def _outcome(
         exit_code = 0 if report["is_flat"] else EXIT_NOT_FLAT
         if not report["is_flat"]:
             end += "\n  the trader goes on trying; `ztb status` follows it" if data["running"] else ""
+        elif report["then_stop"] and data["running"]:
+            end = f"\n  the trader (PID {before.status.pid}) stops as soon as no late fill can come any more"
         return Result(data, printable(report_text(report) + end), exit_code, place.warnings)
     if last is not None and last["outcome"]:  # the journal is another user's
         return Result(data, printable(progress_words(last) + end), 0, place.warnings)

@@ -18,6 +18,8 @@ from ztb.core.error import StoreCorrupt, ZtbError
 from ztb.service.operator import KILL_NAME
 
 EXIT_NOT_CONFIRMED: Final = 1
+FILE_TIME_NS: Final = 20_000_000
+"""So much a file's time may lag behind the clock: the kernel looks at it only at its own ticks."""
 EXIT_NONE_RUNS: Final = 3
 """The kill file lies there and no trader has read it yet: done as far as that goes."""
 
@@ -60,7 +62,7 @@ def kill(args: argparse.Namespace) -> Result:
 
     def is_latched() -> bool:
         now = operate.look(place)
-        if now is None or not now.is_alive or now.written_ns < laid_ns or not now.status.kill.on:
+        if now is None or not now.is_alive or now.written_ns < laid_ns - FILE_TIME_NS or not now.status.kill.on:
             return False
         seen.append(now)
         return True
