@@ -83,8 +83,8 @@ def _on_timer(state: State, rules: Rules, now_ns: int) -> list[Command]:
         # Its pause is over: the next order shows whether the venue takes them again.
         commands += clear(state, reaction.VALIDATION, now_ns)
     commands += breakers.judge_marks(state, rules.limits, now_ns)
-    if state.control.reduce_only_reasons or rules.limits.leverage_ppm_max is not None:
-        commands += breakers.judge_holdings(state, rules.limits, now_ns)
+    # Also where no order could lead there: a new start may have brought a smaller limit.
+    commands += breakers.judge_holdings(state, rules.limits, now_ns)
     state.tally.note_equity(state.ledger.equity, now_ns)
     return commands
 
