@@ -202,7 +202,7 @@ class Daemon:
         while seconds > 0:
             self.simulator.trade()
             step_s = min(every_s, seconds)
-            await pass_time(step_s, quantum_s=max(0.5, step_s / 2))
+            await pass_time(step_s, quantum_s=max(0.5, step_s))
             seconds -= step_s
 
     # --- the journal ------------------------------------------------------------------------------------------------

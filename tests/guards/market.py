@@ -113,7 +113,7 @@ class Simulator:
 
     def orders(self) -> list[Call]:
         """Every call that asked for an order, in order."""
-        return [call for call in self.record.calls if call.method in ("trade", "order", "closeOrder")]
+        return [call for call in self.record.calls if call.method in ("trade", "order", "closeOrder", "closeBulkOrder")]
 
     def cancels(self) -> list[Call]:
         return [call for call in self.record.calls if call.method.startswith("cancel")]

@@ -232,8 +232,87 @@ def after_minutes(minutes: int, then: Play = one) -> Play:
     """So many minutes of a market that stands still."""
 
     async def play(d: Daemon) -> str:
-        await d.keep_trading(minutes * 60, every_s=30)
+        await d.keep_trading(minutes * 60, every_s=25)
         return await then(d)
+
+    return play
+
+
+def off_by(ms: int) -> Play:
+    """The venue's clock is so far ahead of ours when it is measured next, five minutes later."""
+
+    async def play(d: Daemon) -> str:
+        d.simulator.mood("wrong_clock", ms=ms)
+        await d.keep_trading(310, every_s=25)
+        return await d.wish(BUY)
+
+    return play
+
+
+async def resting_long_and_sell(d: Daemon) -> str:
+    """An order that opens a long position works; then a wish to open a short one."""
+    d.simulator.book([(YEN - 5_000, DEEP)], [])
+    await pass_time(1)
+    assert await d.wish(BUY) == ""
+    await d.until(lambda: d.simulator.working_lots(BUY) == 100)
+    return await d.wish(SELL)
+
+
+def closing(count: int) -> Play:
+    """A long position, and so many wishes to sell while nobody bids: the first offers all of it."""
+
+    async def play(d: Daemon) -> str:
+        assert await d.wish(BUY) == ""
+        await d.until(lambda: d.held_lots() == 100)
+        d.simulator.book([], [(YEN + 5_000, DEEP)])
+        await pass_time(1)
+        for _ in range(count - 1):
+            assert await d.wish(SELL) == ""
+            await d.until(lambda: d.simulator.working_lots(SELL) == 100)
+        return await d.wish(SELL)
+
+    return play
+
+
+def ordered_at(*minutes: int) -> Play:
+    """After an hour in which the volatility became known: wishes so many minutes after the first, and at last one."""
+
+    async def play(d: Daemon) -> str:
+        await d.keep_trading(62 * 60, every_s=25)
+        now = 0
+        for minute in minutes:
+            assert await d.wish(BUY) == ""
+            await d.keep_trading((minute - now) * 60, every_s=25)
+            now = minute
+        return await d.wish(BUY)
+
+    return play
+
+
+def swinging(high: int) -> Play:
+    """An hour in which the price is at ``high`` every other minute."""
+
+    async def play(d: Daemon) -> str:
+        for minute in range(63):
+            d.simulator.price = high if minute % 2 else YEN
+            await d.keep_trading(60, every_s=25)
+        return await d.wish(BUY)
+
+    return play
+
+
+def days(first: int, second: int) -> Play:
+    """0.01 BTC are held for three weeks; the price moves by the one and by the other amount, day after day."""
+
+    async def play(d: Daemon) -> str:
+        assert await ordered_at()(d) == ""
+        price = YEN
+        for day in range(22):
+            price += second if day % 2 else first
+            d.simulator.move(price)
+            await pass_time(86_400, quantum_s=14_400.0)
+        await d.keep_trading(65 * 60, every_s=25)
+        return await d.wish(BUY)
 
     return play
 
@@ -243,6 +322,7 @@ CAPITAL_OF_RUIN: dict[str, object] = {
     "limits__order_size_max": "0.1", "limits__order_notional_max": 2_000, "limits__position_notional_max": 2_000,
     "limits__daily_loss_max": 2_000,
 }  # fmt: skip
+CONSERVATIVE: dict[str, object] = {"risk__profile": "conservative"}
 COARSE = replace(PAIR, lots_min=10)
 """The smallest order is 0.001 BTC."""
 
@@ -300,4 +380,16 @@ REFUSALS: tuple[Refusal, ...] = (
     # 0.0099 % of 1,000,000 JPY is 99 JPY, a lot 100.
     Refusal("order_size_too_small", "C sizing", one, {"sizing__order_cap_pct": "0.0099"},
             {"sizing__order_cap_pct": "0.01"}),
+    # The exchange tells whole seconds: what is beyond doubt is up to half a second less than that.
+    Refusal("clock_offset", "F-18", off_by(1_500), play_below=off_by(1_000)),
+    Refusal("other_side_works", "E", resting_long_and_sell, play_below=closing(1), venue="gmo"),
+    Refusal("nothing_to_close", "E", closing(2), play_below=closing(1), venue="gmo"),
+    # Conservative: two orders in an hour, half an hour apart; the volatility needs an hour of minutes.
+    Refusal("no_volatility", "A", after_minutes(60), play_below=after_minutes(62), both=CONSERVATIVE),
+    Refusal("order_gap", "A", ordered_at(29), play_below=ordered_at(31), both=CONSERVATIVE),
+    Refusal("orders_per_hour", "A", ordered_at(31, 58), play_below=ordered_at(31, 63), both=CONSERVATIVE),
+    # The deviation of a minute's return times the root of 1,440, 37.9, is that of a day: 10.2 % and 9.9 %.
+    Refusal("volatility", "A", swinging(1_002_700), play_below=swinging(1_002_600), both=CONSERVATIVE),
+    # +-10 ppm of the capital in a day: a ratio of 0. +10 and +20 ppm: 15 / 5 x 19.1 = 57, and 1.5 is asked for.
+    Refusal("sharpe", "A", days(1_000, -1_000), play_below=days(1_000, 2_000), both={"risk__profile": "aggressive"}),
 )  # fmt: skip
