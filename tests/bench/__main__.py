@@ -43,6 +43,7 @@ BENCHMARKS = (
     Benchmark("start_up", "start_up"),
     Benchmark("decode_bench", "decode_bench"),
     Benchmark("wire_latency", "wire_latency"),
+    Benchmark("gate_bench", "gate_bench"),
     Benchmark("kill_bench", "kill_bench"),
     Benchmark("panic_bench", "panic_bench"),
 )

@@ -44,8 +44,9 @@ def said(
     """What the limits say to an order of the leveraged instrument."""
     proposal = Proposal(LEVERAGED, side, lots, price, last_price, T0 - age_ns, reduce_only)
     orders = list(working)
+    near = [one for one in orders if one.instrument == LEVERAGED.symbol]
     return refusal(
-        proposal, limits=limits, held_lots=held, working=orders, at_stake=orders, rate=rate or RateWindow(), now_ns=T0
+        proposal, limits=limits, held_lots=held, working=orders, near=near, rate=rate or RateWindow(), now_ns=T0
     )
 
 
@@ -86,7 +87,7 @@ def test_the_venue_s_own_smallest_and_largest_order() -> None:
 
     def of(lots: int) -> str:
         proposal = Proposal(small, BUY, lots, 1_000, 1_000, T0, False)
-        return refusal(proposal, limits=LIMITS, held_lots=0, working=[], at_stake=[], rate=RateWindow(), now_ns=T0)
+        return refusal(proposal, limits=LIMITS, held_lots=0, working=[], near=[], rate=RateWindow(), now_ns=T0)
 
     assert [of(lots) for lots in (4, 5, 20, 21)] == ["below_minimum", "", "", "above_maximum"]
     assert [of(lots) for lots in (0, -1)] == ["below_minimum", "below_minimum"]

@@ -190,10 +190,12 @@ def test_no_order_opens_while_the_volatility_is_not_known_or_too_high() -> None:
 def test_weeks_of_bad_days_stop_a_profile_that_asks_for_good_ones() -> None:
     desk = Desk(instruments=BOTH, limits=replace(WIDE, sharpe_milli_min=500))
     assert desk.order(BUY), "nothing is known yet"
-    desk.engine.state.tally.returns.extend([100, -101] * 10)
+    tally = desk.engine.state.tally
+    for gained in (100, -101) * 10:
+        tally.turn_day(day_open=1_000_000, equity=1_000_000 + gained)
     assert desk.refused(BUY) == "sharpe"
-    desk.engine.state.tally.returns.clear()
-    desk.engine.state.tally.returns.extend([300, -100] * 10)
+    for gained in (300, -100) * 45:
+        tally.turn_day(day_open=1_000_000, equity=1_000_000 + gained)
     assert desk.order(BUY)
 
 

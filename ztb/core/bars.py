@@ -23,7 +23,7 @@ MINUTES_PER_DAY: Final = 1_440
 class Bars:
     """Prices in ticks."""
 
-    __slots__ = ("closes", "end_ns", "high", "last_end_ns", "low", "previous", "range_sum", "ranges")
+    __slots__ = ("closes", "end_ns", "high", "last_end_ns", "low", "previous", "range_sum", "ranges", "volatility_ppm")
 
     def __init__(self) -> None:
         self.end_ns = 0
@@ -37,6 +37,8 @@ class Bars:
         self.range_sum = 0
         """``ATR_BARS`` times the average true range, by Wilder."""
         self.closes: deque[int] = deque(maxlen=CLOSES_MAX)
+        self.volatility_ppm: int | None = None
+        """Of the closes; found once a minute, because it is asked for each order."""
 
     def add(self, price: int, now_ns: int, *, last_price: int) -> None:
         """The first trade of a minute, or any outside its extremes; ``last_price``: of the trade before."""
@@ -69,6 +71,7 @@ class Bars:
             self.range_sum += true_range - self.range_sum // ATR_BARS
         self.previous = close
         self.closes.append(close)
+        self.volatility_ppm = _daily_volatility_ppm(self.closes)
         self.last_end_ns = self.end_ns
         self.end_ns = 0
         return True
@@ -81,15 +84,7 @@ class Bars:
 
     def daily_volatility_ppm(self, now_ns: int) -> int | None:
         """Standard deviation of a day's return, from the last hour of closes; None: not known."""
-        if len(self.closes) < CLOSES_MAX or now_ns - self.last_end_ns > GAP_NS_MAX:
-            return None
-        closes = list(self.closes)
-        returns = [(new - old) * PPM // old for old, new in pairwise(closes)]
-        count = len(returns)
-        total = sum(returns)
-        # n * (sum of squares) - (square of the sum) is n^2 times the variance.
-        scaled = max(0, count * sum(one * one for one in returns) - total * total)
-        return floor_sqrt(scaled * MINUTES_PER_DAY) // count
+        return None if now_ns - self.last_end_ns > GAP_NS_MAX else self.volatility_ppm
 
     def snapshot(self) -> list[Any]:
         """Plain values."""
@@ -102,3 +97,15 @@ class Bars:
             self.end_ns, self.high, self.low, self.previous, self.last_end_ns, self.ranges, self.range_sum, closes,
         ) = plain  # fmt: skip
         self.closes = deque(closes, maxlen=CLOSES_MAX)
+        self.volatility_ppm = _daily_volatility_ppm(self.closes)
+
+
+def _daily_volatility_ppm(closes: deque[int]) -> int | None:
+    if len(closes) < CLOSES_MAX:
+        return None
+    returns = [(new - old) * PPM // old for old, new in pairwise(closes)]
+    count = len(returns)
+    total = sum(returns)
+    # n * (sum of squares) - (square of the sum) is n^2 times the variance.
+    scaled = max(0, count * sum(one * one for one in returns) - total * total)
+    return floor_sqrt(scaled * MINUTES_PER_DAY) // count

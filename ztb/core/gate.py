@@ -12,7 +12,7 @@ from typing import Final, final
 from msgspec import Struct
 
 from ztb.core.control import PERMITS, REFUSALS, Level
-from ztb.core.guard import OWN_ORDER, Limits, Proposal, in_the_way, reducible_lots, refusal, worst_case_lots
+from ztb.core.guard import OWN_ORDER, Limits, Proposal, in_the_way, reducible_lots, refusal
 from ztb.core.guard import REASONS as LIMIT_REASONS
 from ztb.core.instrument import BUY
 from ztb.core.market import Desk
@@ -61,6 +61,9 @@ SIZING_INPUTS: Final = ("equity", "price", "atr", "risk_lots", "cap_lots", "mult
 SIZING: Final = "sizing"
 
 
+_NOTHING_PENDING: Final = (0, 0, 0)
+
+
 @final
 class Verdict(Struct, gc=False):
     """What the gate says: a proposal that may be placed, or the code of the refusal."""
@@ -91,10 +94,11 @@ def judge(
         return Verdict("stale_market_data")
     working = list(state.working.values())
     at_stake = state.at_stake() if state.settling else working
+    near = [order for order in at_stake if order.instrument == symbol] if at_stake else at_stake
     may_open = permit.opening and not closing
     price = desk.aggressive_price(side, cross_ppm=config.cross_ppm, now_ns=now_ns, stale_ns_max=limits.stale_ns_max)
     wanted = largest_lots(limits, desk, price) if closing else config.order_lots
-    lots, reduce_only, code = fit(desk, side, wanted, at_stake, may_open=may_open)
+    lots, reduce_only, code = fit(desk, side, wanted, near, may_open=may_open)
     if code:
         # What cannot be closed because nothing is there would be an order that opens, if that were allowed.
         return Verdict(code if may_open or code == "dust" or closing else REFUSALS[level])
@@ -107,7 +111,7 @@ def judge(
         return Verdict(REJECTED_BEFORE, sizing=numbers)
     proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
     code = refusal(
-        proposal, limits=limits, held_lots=desk.position.lots, working=working, at_stake=at_stake,
+        proposal, limits=limits, held_lots=desk.position.lots, working=working, near=near,
         rate=state.rate, now_ns=now_ns,
     )  # fmt: skip
     if code == OWN_ORDER:
@@ -116,7 +120,7 @@ def judge(
         code = _account_refusal(state, rules, proposal, at_stake, now_ns)
     if not code and rules.limits_pace and not reduce_only:
         code = _profile_refusal(state, rules, desk, now_ns)
-    if not code and reduce_only and lots > reducible_lots(side, desk.position.lots, _near(at_stake, symbol)):
+    if not code and reduce_only and lots > reducible_lots(side, desk.position.lots, near):
         code = "would_flip"
     if not code and limits.slippage_ppm_max is not None and not reduce_only:
         code = book_slippage(desk, side, lots, now_ns, limits=limits)
@@ -127,10 +131,6 @@ def largest_lots(limits: Limits, desk: Desk, price: int) -> int:
     """As much as one order may be; at least one lot, which the limits then refuse where it is too much."""
     by_value = limits.order_notional_max // max(1, desk.instrument.notional(price, 1))
     return max(1, min(limits.order_lots_max, desk.instrument.lots_max, by_value))
-
-
-def _near(at_stake: list[Order], symbol: str) -> list[Order]:
-    return [order for order in at_stake if order.instrument == symbol] if at_stake else at_stake
 
 
 def _account_refusal(state: State, rules: Rules, p: Proposal, at_stake: list[Order], now_ns: int) -> str:
@@ -157,21 +157,27 @@ def _account_refusal(state: State, rules: Rules, p: Proposal, at_stake: list[Ord
 
 def worst_exposure(state: State, at_stake: list[Order], *, proposal: Proposal | None = None) -> int | None:
     """Value of all positions when the worse side of everything at stake fills; None: a price is not known."""
+    pending: dict[str, list[int]] = {}
+    for order in at_stake:
+        entry = pending.get(order.instrument)
+        if entry is None:
+            entry = pending[order.instrument] = [0, 0, 0]
+        entry[order.side == BUY] += order.unfilled_lots
+        if order.price > entry[2]:
+            entry[2] = order.price
+    if proposal is not None:
+        entry = pending.setdefault(proposal.instrument.symbol, [0, 0, 0])
+        entry[proposal.side == BUY] += proposal.lots
+        entry[2] = max(entry[2], proposal.price)
     total = 0
     for symbol, desk in state.desks.items():
-        near = [order for order in at_stake if order.instrument == symbol]
-        own = proposal if proposal is not None and proposal.instrument.symbol == symbol else None
-        worst = 0
-        for side in (BUY, -BUY):
-            lots = worst_case_lots(side, desk.position.lots, near)
-            if own is not None and own.side == side:
-                lots += side * own.lots
-            worst = max(worst, abs(lots))
+        held_lots = desk.position.lots
+        sells, buys, price = pending.get(symbol, _NOTHING_PENDING)
+        worst = max(abs(held_lots + buys), abs(held_lots - sells))
         if worst:
-            price = max([desk.last_price, *(order.price for order in near), own.price if own is not None else 0])
             if desk.last_price <= 0:
                 return None
-            total += desk.instrument.notional(price, worst)
+            total += desk.instrument.notional(max(price, desk.last_price), worst)
     return total
 
 
@@ -189,7 +195,7 @@ def _profile_refusal(state: State, rules: Rules, desk: Desk, now_ns: int) -> str
         if volatility > limits.volatility_ppm_max:
             return "volatility"
     if limits.sharpe_milli_min is not None:
-        sharpe = tally.sharpe_milli()
+        sharpe = tally.sharpe_milli
         if sharpe is not None and sharpe < limits.sharpe_milli_min:
             return "sharpe"
     return ""

@@ -141,14 +141,14 @@ def refusal(
     limits: Limits,
     held_lots: int,
     working: list[Order],
-    at_stake: list[Order],
+    near: list[Order],
     rate: RateWindow,
     now_ns: int,
 ) -> str:
     """The reason code of the first limit that ``proposal`` would break, or "" when it may go.
 
-    ``working`` are all orders of the account that are not terminal, unknown ones included; ``at_stake`` also those that
-    ended so lately that they may still turn out to have filled.
+    ``working`` are all orders of the account that are not terminal, unknown ones included; ``near`` those of the
+    instrument that may still fill, also those that ended and have not settled.
     """
     p = proposal
     if p.last_price <= 0:
@@ -156,7 +156,7 @@ def refusal(
     if now_ns - p.last_ns > limits.stale_ns_max:
         return "stale_market_data"
     same = [order for order in working if order.instrument == p.instrument.symbol] if working else working
-    if same and not p.reduce_only and any(order.state is OrderState.UNKNOWN for order in same):
+    if same and not p.reduce_only and OrderState.UNKNOWN in [order.state for order in same]:
         return "order_unknown"
     if same and in_the_way(p, same):
         return OWN_ORDER
@@ -171,7 +171,6 @@ def refusal(
         return "order_size"
     if notional > limits.order_notional_max:
         return "order_notional"
-    near = [order for order in at_stake if order.instrument == p.instrument.symbol] if at_stake else at_stake
     worst_lots = worst_case_lots(p.side, held_lots, near) + p.side * p.lots
     if worst_lots * p.side > 0:  # else the order can only shrink what is held, and that is never refused here
         if abs(worst_lots) > limits.position_lots_max:
@@ -204,7 +203,7 @@ def worst_case_lots(side: int, held_lots: int, at_stake: list[Order]) -> int:
     """The position when everything at stake on ``side`` fills and nothing on the other side does."""
     if not at_stake:
         return held_lots
-    return held_lots + side * sum(order.unfilled_lots for order in at_stake if order.side == side)
+    return held_lots + side * sum([order.unfilled_lots for order in at_stake if order.side == side])
 
 
 def reducible_lots(side: int, held_lots: int, at_stake: list[Order]) -> int:

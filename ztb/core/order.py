@@ -118,7 +118,8 @@ class Order:
     @property
     def unfilled_lots(self) -> int:
         """What was not filled, whether it works or not: a venue may tell a fill after the end."""
-        return max(0, self.lots - self.filled_lots)
+        left = self.lots - self.filled_lots
+        return left if left > 0 else 0
 
     @property
     def remaining_lots(self) -> int:

@@ -83,20 +83,19 @@ def shrink_ppm(tally: Tally, ledger: Ledger, now_ns: int, *, atr: int, price: in
     return multiplier
 
 
-def fit(desk: Desk, side: int, wanted_lots: int, at_stake: list[Order], *, may_open: bool) -> Fitted:
-    """``at_stake`` are all orders of the account that may still fill; ``may_open`` is what the controls say.
+def fit(desk: Desk, side: int, wanted_lots: int, near: list[Order], *, may_open: bool) -> Fitted:
+    """``near`` are the orders of the instrument that may still fill; ``may_open`` is what the controls say.
 
     The code is "" with lots above 0, else one of ``guard.REASONS``.
     """
     assert wanted_lots > 0
     instrument, held_lots = desk.instrument, desk.position.lots
-    same = [order for order in at_stake if order.instrument == instrument.symbol] if at_stake else at_stake
     is_closing = not instrument.nets and held_lots * side < 0
     if may_open and not is_closing and (side != SELL or instrument.leveraged):
-        if not instrument.nets and any(order.side != side and not order.reduce_only for order in same):
+        if not instrument.nets and any(order.side != side and not order.reduce_only for order in near):
             return 0, False, "other_side_works"
         return wanted_lots, False, ""
-    closable_lots = reducible_lots(side, held_lots, same)
+    closable_lots = reducible_lots(side, held_lots, near)
     if closable_lots == 0:
         return 0, True, "nothing_to_close" if instrument.leveraged else "nothing_to_sell"
     may_be_dust = closable_lots < instrument.lots_min or instrument.notional_min > 0

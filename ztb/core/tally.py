@@ -26,12 +26,14 @@ class Tally:
         "day_notional",
         "day_orders",
         "highs",
+        "hour_orders",
         "losses_in_row",
         "minute",
         "minute_orders",
         "minutes",
         "opened_ns",
         "returns",
+        "sharpe_milli",
     )
 
     def __init__(self) -> None:
@@ -39,6 +41,8 @@ class Tally:
         self.day_notional = 0
         self.minutes: deque[tuple[int, int]] = deque()
         """Minute number and orders in it, of the last hour before the newest minute."""
+        self.hour_orders = 0
+        """The sum of these."""
         self.minute = self.minute_orders = 0
         """The newest minute with an order, and its orders."""
         self.opened_ns = 0
@@ -48,6 +52,8 @@ class Tally:
         """Hour number and highest equity, of the last 24 hours; the equities fall."""
         self.returns: deque[int] = deque(maxlen=RETURNS_MAX)
         """Of past days, in ppm of each day's opening balance."""
+        self.sharpe_milli: int | None = None
+        """Annualised ratio of mean and deviation of the daily returns; None: too few days, or all alike."""
 
     def add_order(self, now_ns: int, notional: int, *, opens: bool) -> None:
         """One order was made."""
@@ -64,21 +70,28 @@ class Tally:
         minutes = self.minutes
         if self.minute_orders:
             minutes.append((self.minute, self.minute_orders))
+            self.hour_orders += self.minute_orders
         while minutes and minutes[0][0] < minute - MINUTES_PER_HOUR:
-            minutes.popleft()
+            self.hour_orders -= minutes.popleft()[1]
         self.minute, self.minute_orders = minute, 0
 
     def orders_last_hour(self, now_ns: int) -> int:
         """Orders in the last hour and the minute in which it began."""
         first = now_ns // MINUTE_NS - MINUTES_PER_HOUR
-        current = self.minute_orders if self.minute >= first else 0
-        return current + sum(count for minute, count in self.minutes if minute >= first)
+        found = self.hour_orders + (self.minute_orders if self.minute >= first else 0)
+        for minute, count in self.minutes:
+            if minute >= first:
+                break
+            found -= count
+        assert found >= 0
+        return found
 
     def turn_day(self, *, day_open: int, equity: int) -> None:
         """A new trading day: the counters of the day begin anew, and what the old one earned is kept."""
         self.day_orders = self.day_notional = 0
         if day_open > 0:
             self.returns.append((equity - day_open) * PPM // day_open)
+            self.sharpe_milli = _sharpe_milli(self.returns)
 
     def note_equity(self, equity: int, now_ns: int) -> None:
         """Keep the highest equity of each of the last 24 hours."""
@@ -96,15 +109,6 @@ class Tally:
         high = max(self.highs[0][1], equity) if self.highs else equity
         return (high - equity) * PPM // high if high > 0 else PPM
 
-    def sharpe_milli(self) -> int | None:
-        """Annualised ratio of mean and deviation of the daily returns; None: too few days, or all alike."""
-        count = len(self.returns)
-        total = sum(self.returns)
-        scaled = count * sum(one * one for one in self.returns) - total * total
-        if count < RETURNS_MIN or scaled <= 0:
-            return None
-        return total * _ROOT_OF_YEAR_MILLI // max(1, floor_sqrt(scaled))
-
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
         plain: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
@@ -119,10 +123,21 @@ class Tally:
             setattr(self, name, plain[name])
         self.minutes = deque((minute, count) for minute, count in plain["minutes"])
         self.highs = deque((hour, equity) for hour, equity in plain["highs"])
+        self.hour_orders = sum(count for _, count in self.minutes)
         self.returns = deque(plain["returns"], maxlen=RETURNS_MAX)
+        self.sharpe_milli = _sharpe_milli(self.returns)
 
 
 _NUMBERS: Final = ("day_orders", "day_notional", "opened_ns", "losses_in_row", "minute", "minute_orders")
+
+
+def _sharpe_milli(returns: deque[int]) -> int | None:
+    count = len(returns)
+    total = sum(returns)
+    scaled = count * sum(one * one for one in returns) - total * total
+    if count < RETURNS_MIN or scaled <= 0:
+        return None
+    return total * _ROOT_OF_YEAR_MILLI // max(1, floor_sqrt(scaled))
 
 
 def day_pnl_ppm(ledger: Ledger) -> int:
