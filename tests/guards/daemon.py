@@ -94,7 +94,7 @@ class Daemon:
 
     def __init__(
         self, simulator: Simulator, clock: VirtualClock, directory: Path, overrides: tuple[str, ...], *,
-        venue: str, has_keys: bool,
+        venue: str, has_keys: bool, policy: Policy | None = None,
     ) -> None:  # fmt: skip
         self.simulator = simulator
         self.clock = clock
@@ -106,7 +106,7 @@ class Daemon:
         options = SessionOptions(
             self.state_dir, self.runtime_dir, addresses_at(venue, simulator.url), keys, "simulator"
         )
-        self.setting = Setting(loaded, options, cast(HostClock, clock), self.policy)
+        self.setting = Setting(loaded, options, cast(HostClock, clock), policy or self.policy)
         self.session = Session(self.setting)
         self._task = asyncio.create_task(self.session.run())
         self._reader: JournalReader | None = None
@@ -250,7 +250,8 @@ WIDE: dict[str, object] = {
 @asynccontextmanager
 async def daemon(
     loop: VirtualLoop, directory: Path, simulator: Simulator | None = None, *, venue: str = "zaif",
-    has_keys: bool = True, is_ready: bool = True, narrow: Mapping[str, object] | None = None,
+    has_keys: bool = True, is_ready: bool = True, policy: Policy | None = None,
+    narrow: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Daemon]:  # fmt: skip
     """A running daemon in the wide profile, narrowed; with ``simulator`` on one that runs already."""
     clock = VirtualClock(loop)
@@ -261,7 +262,13 @@ async def daemon(
         await simulator.start()
     place = {"venue__name": "gmo", "venue__instrument": "BTC_JPY"} if venue == "gmo" else {}
     running = Daemon(
-        simulator, clock, directory, options(**{**WIDE, **place, **(narrow or {})}), venue=venue, has_keys=has_keys
+        simulator,
+        clock,
+        directory,
+        options(**{**WIDE, **place, **(narrow or {})}),
+        venue=venue,
+        has_keys=has_keys,
+        policy=policy,
     )
     try:
         if is_ready:

@@ -265,7 +265,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("max_drawdown_exceeded", "C-44, B-56", to(899_995, rest_to_sell), to(900_000, rest_to_sell),
           {**TENTH, "limits__drawdown_max_pct": 1}, kill=True, cancelled=1_000),
     Guard("max_trade_loss_exceeded", "C-47", to(899_995, rest_to_sell), to(900_000, rest_to_sell),
-          {**TENTH, "limits__trade_loss_max": 10_000}, kill=True, cancelled=1_000),
+          {**TENTH, "limits__trade_loss_max": 10_000}, kill=True, cancelled=1_000, undo=back),
     Guard("daily_loss_limit_exceeded", "C-45, B-55", to(899_995, rest_to_sell), to(900_000, rest_to_sell),
           {**TENTH, "limits__daily_loss_max": 10_000}, reduce_only="resume", left=1_000),
     Guard("consecutive_losses", "B-57", round_trips(5), round_trips(4), {"risk__losses_in_row_max": 5},

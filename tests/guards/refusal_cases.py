@@ -380,8 +380,8 @@ REFUSALS: tuple[Refusal, ...] = (
     # 0.0099 % of 1,000,000 JPY is 99 JPY, a lot 100.
     Refusal("order_size_too_small", "C sizing", one, {"sizing__order_cap_pct": "0.0099"},
             {"sizing__order_cap_pct": "0.01"}),
-    # The exchange tells whole seconds: what is beyond doubt is up to half a second less than that.
-    Refusal("clock_offset", "F-18", off_by(1_500), play_below=off_by(1_000)),
+    # The exchange tells whole seconds, so up to one is in doubt; 1 s beyond doubt is the limit.
+    Refusal("clock_offset", "F-18", off_by(3_000), play_below=off_by(1_000)),
     Refusal("other_side_works", "E", resting_long_and_sell, play_below=closing(1), venue="gmo"),
     Refusal("nothing_to_close", "E", closing(2), play_below=closing(1), venue="gmo"),
     # Conservative: two orders in an hour, half an hour apart; the volatility needs an hour of minutes.

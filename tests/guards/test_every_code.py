@@ -1,4 +1,4 @@
-"""Every reason code and every guard has its two cases, or stands here with the reason why nobody outside can cause it."""
+"""Every reason code and every guard has its two cases, or stands here with why nobody outside can cause it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from tests.guards.daemon import daemon, options
 from tests.guards.market import Simulator
 from tests.guards.virtual_time import VirtualClock, VirtualLoop, pass_time, play
-from ztb.core import risk
+from ztb.core import judging, risk
 from ztb.core.command import Tripped
 from ztb.core.error import ConfigError
 from ztb.core.event import ApiHealth, Event
@@ -54,7 +54,7 @@ def test_position_above_the_limit_of_a_new_start(
 @pytest.mark.parametrize("breaks", [True, False])
 def test_risk_that_cannot_be_evaluated_is_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: bool) -> None:
     """F-10: whatever is raised while risk is evaluated kills; a policy that raises only loses its say."""
-    judged = risk.judge_event
+    judged = judging.judge_event
     is_broken = False
 
     def judge_event(state: State, rules: Rules, event: Event, now_ns: int) -> object:
