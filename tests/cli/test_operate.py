@@ -211,7 +211,7 @@ def test_kill_and_resume_are_confirmed_by_the_trader_and_stand_in_its_journal(ru
     assert status["kill"] == {"on": True, "source": "kill file", "reason": REASON}
     shown = ztb("status", *running.places).stdout
     assert shown.startswith("profile demo: killed by kill file")
-    assert "kill file    " in shown
+    assert "  kill file" in shown
 
     again = data_of(ztb("kill", "--reason", "once more", *running.places, "--json"))
     assert (again["confirmed"], again["running"], again["pid"]) == (True, True, running.process.pid)

@@ -161,7 +161,12 @@ class Trader:
         raise AssertionError(f"no {event} within {PATIENCE_S} s:\n{self.text()}")
 
     def status(self) -> dict[str, Any]:
-        plain: dict[str, Any] = json.loads((self.runtime_dir / "status.json").read_text())
+        path = self.runtime_dir / "status.json"
+        deadline = time.monotonic() + PATIENCE_S
+        while not path.exists():  # a trader that starts writes it for the first time after half a second
+            assert time.monotonic() < deadline, self.text()
+            time.sleep(0.02)
+        plain: dict[str, Any] = json.loads(path.read_text())
         return plain
 
     def wait_for_status(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
