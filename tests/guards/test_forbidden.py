@@ -9,8 +9,8 @@ import pytest
 
 from tests.examples import PERCENT
 from tests.guards.daemon import ASKED, Daemon, daemon
-from tests.guards.market import DEEP, YEN
-from tests.guards.virtual_time import VirtualLoop, pass_time, play
+from tests.guards.market import DEEP, YEN, Simulator
+from tests.guards.virtual_time import VirtualClock, VirtualLoop, pass_time, play
 from ztb.core.event import Quote, Trade
 from ztb.core.instrument import BUY, SELL
 from ztb.core.policy import HOLD, Decision, Policy
@@ -115,11 +115,55 @@ def test_nothing_beyond_the_limits_ever_arrives(tmp_path: Path, seed: int) -> No
             witness.silent_since = len(d.simulator.orders())
             await _market(d, witness, dice, seconds=90)
             assert not d.simulator.account.orders
+            from collections import Counter
+
+            print(Counter(r[5][:4] if r[5].startswith("ztb") else r[5] for r in d.wishes()), len(witness.arrived_ns))
             refused = {row[5] for row in d.wishes() if not row[5].startswith("ztb-")}
             assert {"killed", "paused", "stale_market_data", "orders_per_minute"} <= refused
             assert {"position_size", "exposure"} & refused
 
     play(work)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_reduce_only_never_flips_and_never_grows(tmp_path: Path, seed: int) -> None:
+    """Leverage: a position is held when a start in reduce-only mode comes; the same policy goes on wanting both."""
+    dice = random.Random(seed)
+
+    async def work(loop: VirtualLoop) -> None:
+        simulator = Simulator(VirtualClock(loop), venue="gmo")
+        await simulator.start()
+        async with daemon(loop, tmp_path, simulator, venue="gmo") as d:
+            for _ in range(3):
+                assert await d.wish(BUY) == ""
+                await pass_time(3)
+        assert _position(simulator) == 300
+        arrived = len(simulator.orders())
+        mode: dict[str, object] = {"mode__trading": "reduce_only", "sizing__order_size": "0.007"}
+        async with daemon(loop, tmp_path, simulator, venue="gmo", policy=Greedy(dice), narrow=mode) as d:
+            held = 300
+            for _ in range(60):
+                price = YEN + 5 * dice.randrange(-100, 100)
+                simulator.book([(price - 5, dice.choice((3, 20, DEEP)))], [(price, dice.choice((3, 20, DEEP)))])
+                simulator.trade(price)
+                await pass_time(0.5, quantum_s=0.25)
+                now = _position(simulator)
+                assert 0 <= now <= held
+                assert simulator.working_lots(SELL) <= now
+                assert simulator.working_lots(BUY) == 0
+                held = now
+            assert held == 0, "all of it could be closed"
+            calls = simulator.orders()[arrived:]
+            assert {call.params["side"] for call in calls} == {"SELL"}
+            assert "reduce_only" in {row[5] for row in d.wishes()}
+        await simulator.server.stop()
+
+    play(work)
+
+
+def _position(simulator: Simulator) -> int:
+    """Lots, long positive, by what is open at the exchange."""
+    return sum(one.side * one.lots for one in simulator.account.positions.values())
 
 
 async def _market(d: Daemon, witness: Witness, dice: random.Random, *, seconds: int) -> None:
