@@ -18,7 +18,7 @@ import pytest
 from tests.core.scene import CAPITAL, SPOT, T0, WIDE, Told
 from tests.service.scene import SYMBOL, WISHES, HandClock, Tape, until
 from tests.venues.loopback import Loopback, Request, reply
-from ztb.core.event import Event, Kill, OrderSent, Reconciled, Started, Stop, Trade
+from ztb.core.event import Event, Kill, Reconciled, Started, Stop, Trade
 from ztb.core.instrument import BUY
 from ztb.core.state import EngineConfig
 from ztb.core.step import Engine
@@ -27,6 +27,7 @@ from ztb.service.inbox import Inbox
 from ztb.service.loop import EngineLoop
 from ztb.service.measure import Meter
 from ztb.service.outbox import Outbox
+from ztb.service.trader import AtTheWire
 from ztb.store.codec import decode
 from ztb.store.journal import Journal
 from ztb.store.writer import JournalWriter
@@ -71,7 +72,7 @@ class Rig:
         self.nonce = NonceFile(directory / "nonce", clock=self.clock)
         self.account = ZaifAccount(
             self.transport, key="k", secret="s", nonce=self.nonce, limiter=self.limiter, clock=self.clock,
-            instruments={SYMBOL: SPOT}, at_wire=self._at_the_wire,
+            instruments={SYMBOL: SPOT}, at_wire=AtTheWire(self.gate, self.loop.handle_now),
         )  # fmt: skip
         self.outbox = Outbox(
             account=self.account, tracker=OrderTracker(self.account, SPOT, self.clock, cursor=""),
@@ -79,10 +80,6 @@ class Rig:
             on_failure=self.failures.append,
         )  # fmt: skip
         self.loop.submit = self.outbox.submit
-
-    def _at_the_wire(self, order: Any) -> None:  # noqa: ANN401 - a Place
-        self.gate.check(reduce_only=order.reduce_only)
-        self.loop.handle_now(OrderSent(0, order.client_id))
 
     def put(self, *events: Event, first: bool = False) -> None:
         for event in events:
@@ -116,6 +113,19 @@ def hold_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], b
 
     monkeypatch.setattr(rig.journal, "commit", slow)
     return lambda: held.is_set() and bool(rig.writer._waiters), go.set
+
+
+def hold_fsync(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], bool], Callable[[], None]]:
+    """The commit is with the disk, and the order's request waits at the wire, its turn taken and its nonce used."""
+    at_disk, go, held = rig.journal.at_disk, threading.Event(), threading.Event()
+
+    def slow() -> None:
+        at_disk()
+        held.set()
+        go.wait(60)
+
+    monkeypatch.setattr(rig.journal, "at_disk", slow)
+    return lambda: held.is_set() and rig.account._one_at_a_time.locked(), go.set
 
 
 def hold_limiter(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], bool], Callable[[], None]]:
@@ -156,7 +166,7 @@ def hold_connection(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable
 
 
 HOLDS: dict[str, Hold] = {
-    "disk": hold_disk, "limiter": hold_limiter, "lock": hold_lock, "connection": hold_connection,
+    "disk": hold_disk, "fsync": hold_fsync, "limiter": hold_limiter, "lock": hold_lock, "connection": hold_connection,
 }  # fmt: skip
 
 
@@ -172,7 +182,8 @@ async def rigged(directory: Path, server: Loopback) -> AsyncIterator[Rig]:
         engine.cancel()
         await asyncio.gather(engine, return_exceptions=True)
         await rig.outbox.close()
-        await rig.writer.close()
+        if rig.writer.failure is None:
+            await rig.writer.close()
         await rig.transport.close()
         rig.nonce.close()
         rig.journal.close()
