@@ -23,6 +23,7 @@ from ztb.service.loop import TIMERS, EngineLoop
 from ztb.service.measure import Meter
 from ztb.store.codec import DECISIONS, decode, decode_decisions
 from ztb.venues.port import (
+    AtWire,
     Balance,
     Capabilities,
     OpenOrder,
@@ -182,6 +183,7 @@ class PlayedAccount:
         self.cancelled_together: list[tuple[str, ...]] = []
         self.held: dict[str, Balance] = {}
         self.positions_held: list[VenuePosition] = []
+        self.at_wire: AtWire | None = None
         self.hold: asyncio.Event | None = None
         """While it is set to an event that has not happened, orders get no answer."""
 
@@ -190,6 +192,9 @@ class PlayedAccount:
         return self.able
 
     async def place(self, order: Place) -> Placed:
+        if self.at_wire is not None:
+            await self.at_wire.durable(order)
+            self.at_wire.check(order)
         self.placed.append(order)
         if self.hold is not None:
             await self.hold.wait()

@@ -26,7 +26,7 @@ from ztb.service.outbox import Outbox
 from ztb.service.records import Records
 from ztb.service.setting import SessionOptions, Setting
 from ztb.service.supervision import Supervisor
-from ztb.service.trader import Dealing, Trader
+from ztb.service.trader import AtTheWire, Dealing, Trader
 from ztb.store.chain import Record
 from ztb.store.database import JOURNAL_NAME
 from ztb.store.reader import JournalReader
@@ -63,6 +63,7 @@ class Parts:
             engine, inbox=self.setting.inbox, journal=self.writer, recorder=tape, meter=self.setting.meter,
             progress=lambda: None, on_failure=self.supervisor.fail,
         )  # fmt: skip
+        self.account.at_wire = AtTheWire(gate, loop.handle_now)
         account = MeteredAccount(self.account, self.setting.meter)
         self.tracker = OrderTracker(account, SPOT, self.clock, cursor=recovered.cursor or "")
         outbox = Outbox(

@@ -10,7 +10,16 @@ import pytest
 from tests.venues.loopback import Loopback, reply
 from ztb.core.error import GateClosed, InvariantBroken, StoreError
 from ztb.venues import transport as transport_module
-from ztb.venues.transport import Transport
+from ztb.venues.transport import LastWord, Transport
+
+
+def word(check: Callable[[], None]) -> LastWord:
+    """Without a first half to wait for."""
+
+    async def durable() -> None:
+        """At once."""
+
+    return LastWord(durable, check)
 
 
 def against(server: Loopback, act: Callable[[Transport], Awaitable[None]]) -> None:
@@ -32,7 +41,9 @@ def test_it_is_said_once_for_each_request_on_new_and_on_kept_connections() -> No
 
     async def act(transport: Transport) -> None:
         for number in range(3):
-            await transport.post("/", b"x", {}, changes_state=True, last_word=lambda: said.append(len(server.requests)))
+            await transport.post(
+                "/", b"x", {}, changes_state=True, last_word=word(lambda: said.append(len(server.requests)))
+            )
             assert len(said) == number + 1
 
     against(server, act)
@@ -49,10 +60,10 @@ def test_a_no_is_raised_as_it_is_and_nothing_arrives(error: Exception) -> None:
 
     async def act(transport: Transport) -> None:
         with pytest.raises(type(error)) as caught:
-            await transport.post("/", b"x", {}, changes_state=True, last_word=no)
+            await transport.post("/", b"x", {}, changes_state=True, last_word=word(no))
         assert caught.value is error
         # The next request goes on a connection of its own, for on the old one a body is owed.
-        await transport.post("/", b"y", {}, changes_state=True, last_word=lambda: None)
+        await transport.post("/", b"y", {}, changes_state=True, last_word=word(lambda: None))
 
     against(server, act)
     assert [request.body for request in server.requests] == [b"y"]
@@ -63,6 +74,6 @@ def test_a_request_that_left_without_it_is_a_defect_that_cannot_be_missed(monkey
 
     async def act(transport: Transport) -> None:
         with pytest.raises(InvariantBroken, match="without the last word"):
-            await transport.post("/", b"x", {}, changes_state=True, last_word=lambda: None)
+            await transport.post("/", b"x", {}, changes_state=True, last_word=word(lambda: None))
 
     against(Loopback([reply("{}")]), act)

@@ -40,6 +40,7 @@ from ztb.service.gate import WireGate
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.service.outbox import NOT_ACKNOWLEDGED, Outbox
+from ztb.service.trader import AtTheWire
 from ztb.store.journal import Journal
 from ztb.store.writer import JournalWriter
 from ztb.venues.port import Placed
@@ -70,6 +71,8 @@ class Scene:
         self.writer = JournalWriter(self.journal, on_failure=self.failures.append)
         self.tracker = OrderTracker(self.account, SPOT, self.clock, cursor="")
         self.gate = WireGate(self.state, self.clock, armed=True, journal_failure=lambda: self.writer.failure)
+        self.sent: list[str] = []
+        self.account.at_wire = AtTheWire(self.gate, lambda event: self.sent.append(event.client_id))
         self.outbox = Outbox(
             account=self.account,
             tracker=self.tracker,

@@ -25,7 +25,7 @@ from ztb.service.supervision import Supervisor
 from ztb.service.trader import START_ATTEMPTS_MAX, Composer, Trader
 from ztb.store.codec import encode
 from ztb.store.writer import JournalWriter
-from ztb.venues.port import Capabilities
+from ztb.venues.port import AtWire, Capabilities
 
 
 class Link:
@@ -35,7 +35,6 @@ class Link:
         self.played = PlayedAccount()
         self.failures: list[VenueError] = []
         self.asked = 0
-        self.at_wire: object = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -47,8 +46,10 @@ class Link:
             raise self.failures.pop(0)
         return BTC_JPY
 
-    def account(self, keys: object, instrument: Instrument, *, directory: Path, at_wire: object) -> PlayedAccount:
-        self.at_wire = at_wire
+    def account(
+        self, keys: object, instrument: Instrument, *, directory: Path, at_wire: AtWire | None
+    ) -> PlayedAccount:
+        self.played.at_wire = at_wire
         return self.played
 
 
@@ -146,13 +147,13 @@ def test_the_gate_is_asked_at_the_wire_and_the_sending_is_on_record_first(tmp_pa
     async def run() -> None:
         async with scene(tmp_path) as made:
             trader = await made.compose()
-            at_wire = made.link.at_wire
-            assert callable(at_wire)
+            at_wire = made.link.played.at_wire
+            assert at_wire is not None
             trader.state.control.reconciled = True
-            at_wire(place())
+            at_wire.check(place())
             trader.state.control.killed = True
             with pytest.raises(VenueError, match="killed"):
-                at_wire(place("ztb-2", 2))
+                at_wire.check(place("ztb-2", 2))
             await made.writer.durable()
             sent = [record for record in made.store.journal.read() if record.kind == "order_sent"]
             assert len(sent) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.scene import CONFIG
+from tests.venues.at_wire import AtWire
 from tests.venues.contract.bench import Bench, opened
 from tests.venues.contract.cases_orders import INSIDE
 from tests.venues.contract.exchange import Setup
@@ -40,10 +41,10 @@ class Host:
         self.gate = WireGate(self.state, bench.clock, armed=True, journal_failure=lambda: None)
         self.inbox = Inbox(bench.clock)
         self.account: Account = self.venue.account(
-            bench.keys(), {bench.symbol: bench.instrument}, directory=folder, at_wire=self._at_wire
+            bench.keys(), {bench.symbol: bench.instrument}, directory=folder, at_wire=AtWire(self._check)
         )
 
-    def _at_wire(self, order: Place) -> None:
+    def _check(self, order: Place) -> None:
         self.gate.check(order)
 
     async def measure(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.core.scene import CAPITAL, SPOT, T0, WIDE, Told
 from tests.service.scene import SYMBOL, WISHES, HandClock, Tape, until
 from tests.venues.loopback import Loopback, Request
-from ztb.core.event import Event, OrderSent, Reconciled, Started, Trade
+from ztb.core.event import Event, Reconciled, Started, Trade
 from ztb.core.instrument import BUY, SELL
 from ztb.core.state import EngineConfig
 from ztb.core.step import Engine
@@ -23,6 +23,7 @@ from ztb.service.inbox import Inbox
 from ztb.service.loop import EngineLoop
 from ztb.service.measure import Meter
 from ztb.service.outbox import Outbox
+from ztb.service.trader import AtTheWire
 from ztb.store.journal import Journal
 from ztb.store.writer import JournalWriter
 from ztb.venues.gmo import rules as gmo_rules
@@ -90,23 +91,19 @@ class Rig:
     def _zaif(self) -> ZaifAccount:
         return ZaifAccount(
             self.transport, key="k", secret="s", nonce=self.nonce, limiter=self.limiter, clock=self.clock,
-            instruments={SYMBOL: SPOT}, at_wire=self._at_the_wire,
+            instruments={SYMBOL: SPOT}, at_wire=AtTheWire(self.gate, self.loop.handle_now),
         )  # fmt: skip
 
     def _gmo(self) -> GmoAccount:
         public = GmoPublic(self.transport, limiter=self.limiter, clock=self.clock)
         calls = SignedCalls(self.transport, key="k", secret="s", limiter=self.limiter, time=public.time)
-        return GmoAccount(calls, instruments={SYMBOL: SPOT}, at_wire=self._at_the_wire)
+        return GmoAccount(calls, instruments={SYMBOL: SPOT}, at_wire=AtTheWire(self.gate, self.loop.handle_now))
 
     def turn_of(self, side: int) -> asyncio.Lock:
         """For which an order of that side waits at this venue."""
         if isinstance(self.account, ZaifAccount):
             return self.account._one_at_a_time
         return self.account._one_placement[SYMBOL, side]
-
-    def _at_the_wire(self, order: Any) -> None:  # noqa: ANN401 - a Place
-        self.gate.check(order)
-        self.loop.handle_now(OrderSent(0, order.client_id))
 
     def put(self, *events: Event, first: bool = False) -> None:
         for event in events:
@@ -140,6 +137,19 @@ def hold_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], b
 
     monkeypatch.setattr(rig.journal, "commit", slow)
     return lambda: held.is_set() and bool(rig.writer._waiters), go.set
+
+
+def hold_fsync(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], bool], Callable[[], None]]:
+    """The commit is with the disk, and the order's request waits at the wire, its turn taken and its nonce used."""
+    at_disk, go, held = rig.journal.at_disk, threading.Event(), threading.Event()
+
+    def slow() -> None:
+        at_disk()
+        held.set()
+        go.wait(60)
+
+    monkeypatch.setattr(rig.journal, "at_disk", slow)
+    return lambda: held.is_set() and any(rig.turn_of(side).locked() for side in (BUY, SELL)), go.set
 
 
 def hold_limiter(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], bool], Callable[[], None]]:
@@ -186,7 +196,7 @@ def hold_connection(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable
 
 
 HOLDS: dict[str, Hold] = {
-    "disk": hold_disk, "limiter": hold_limiter, "lock": hold_lock, "connection": hold_connection,
+    "disk": hold_disk, "fsync": hold_fsync, "limiter": hold_limiter, "lock": hold_lock, "connection": hold_connection,
 }  # fmt: skip
 
 
@@ -202,7 +212,8 @@ async def rigged(directory: Path, server: Loopback, venue: str = "zaif") -> Asyn
         engine.cancel()
         await asyncio.gather(engine, return_exceptions=True)
         await rig.outbox.close()
-        await rig.writer.close()
+        if rig.writer.failure is None:
+            await rig.writer.close()
         await rig.transport.close()
         rig.nonce.close()
         rig.journal.close()

@@ -120,6 +120,79 @@ def test_what_is_appended_before_somebody_waits_shares_one_fsync(
     run(work())
 
 
+class HeldDisk:
+    """A journal whose commits stop between the last statement and the disk."""
+
+    def __init__(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = threading.Event()
+        self.failure: Exception | None = None
+        at_disk = journal.at_disk
+
+        def held() -> None:
+            at_disk()
+            self.go.wait(60)
+            if self.failure is not None:
+                raise self.failure
+
+        monkeypatch.setattr(journal, "at_disk", held)
+
+
+def test_durable_works_without_being_awaited_and_under_way_returns_while_the_disk_works(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GATHER_S", 3600.0)
+
+    async def work() -> None:
+        journal = open_journal(tmp_path)
+        writer = JournalWriter(journal, on_failure=never)
+        disk = HeldDisk(journal, monkeypatch)
+        await writer.under_way()  # nobody waits for anything
+        writer.append(*plain_records(1)[0])
+        first = writer.durable()
+        await writer.under_way()
+        assert not first.done()
+        # Of a second one, which has to wait for the commit of the first.
+        writer.append(*plain_records(1, 2)[0])
+        second = writer.durable()
+        is_second_under_way = asyncio.ensure_future(writer.under_way())
+        await asyncio.sleep(0.02)
+        assert not is_second_under_way.done()
+        assert durable_now(tmp_path / "journal.db") == []
+        disk.go.set()
+        await is_second_under_way
+        await first
+        await second
+        assert durable_now(tmp_path / "journal.db") == plain_records(2)
+        assert writer.durable().done()
+        await writer.close()
+        journal.close()
+
+    run(work())
+
+
+def test_under_way_and_durable_end_when_the_disk_fails(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        failures: list[StoreError] = []
+        journal = open_journal(tmp_path)
+        writer = JournalWriter(journal, on_failure=failures.append)
+
+        def failing() -> None:
+            raise OSError("the disk is gone")
+
+        monkeypatch.setattr(journal, "at_disk", failing)
+        writer.append(*plain_records(1)[0])
+        durable = writer.durable()
+        await writer.under_way()
+        with pytest.raises(StoreError, match="the disk is gone"):
+            await durable
+        assert len(failures) == 1
+        journal.close()
+
+    run(work())
+
+
 def test_what_nobody_waits_for_is_written_soon(tmp_path: Path, run: Runner) -> None:
     async def work() -> None:
         journal = open_journal(tmp_path)

@@ -30,9 +30,12 @@ class Loopback:
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    bytes_read: int = 0
+    """On all connections, whether or not they became a request."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._count(reader)
         try:
             while True:
                 request = await _read_request(reader)
@@ -42,6 +45,15 @@ class Loopback:
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
+
+    def _count(self, reader: asyncio.StreamReader) -> None:
+        feed = reader.feed_data
+
+        def counted(data: bytes) -> None:
+            self.bytes_read += len(data)
+            feed(data)
+
+        reader.feed_data = counted  # type: ignore[assignment]
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Request:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.venues.loopback import Answer, Request, hang, loopback, raw, reply, reset
 from ztb.core.error import ConfigError, GateClosed, Throttled, UnknownFate, Unreachable, VenueError
-from ztb.venues.transport import Transport
+from ztb.venues.transport import LastWord, Transport
 
 
 async def _get(url: str, **options: Any) -> bytes:  # noqa: ANN401
@@ -202,9 +202,14 @@ def test_last_word_is_asked_when_the_connection_stands_and_stops_the_request() -
                 if len(asked) > 1:
                     raise GateClosed("killed", kind="exchange", code="killed")
 
-            assert await transport.post("/t", b"n=1", {}, changes_state=True, last_word=last_word) == b"1"
+            async def durable() -> None:
+                """At once."""
+
+            word = LastWord(durable, last_word)
+
+            assert await transport.post("/t", b"n=1", {}, changes_state=True, last_word=word) == b"1"
             with pytest.raises(GateClosed):
-                await transport.post("/t", b"n=2", {}, changes_state=True, last_word=last_word)
+                await transport.post("/t", b"n=2", {}, changes_state=True, last_word=word)
             # The connection that carried half a request is not used again, and nothing of it counts as a request.
             assert await transport.post("/t", b"n=3", {}, changes_state=True) == b"1"
             assert [request.body for request in server.requests] == [b"n=1", b"n=3"]

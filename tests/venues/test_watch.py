@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,6 +155,22 @@ def test_cancel_confirmed_during_a_look_waits_for_the_next() -> None:
     watch.note("ztb-a", is_cancelled=True)
     assert watch.conclude(0, 99 * SECOND) == []
     assert names(looks.look([], [])) == ["OrderCancelled"]
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_cancel_that_is_answered_again_and_again_does_not_keep_the_order_alive(is_gone: bool) -> None:
+    # A slow venue: every look is overtaken by the answer to one more cancel.
+    looks = Looks(place())
+    looks.look([working()], [])
+    watch = looks.watch
+    watch.note("ztb-a", is_cancelled=not is_gone, is_gone=is_gone)
+    ends = []
+    for number in range(1, 5):
+        watch.begin_look()
+        watch.see_open([], 0)
+        watch.note("ztb-a", is_cancelled=not is_gone, is_gone=is_gone)
+        ends += watch.conclude(0, number * 2 * SECOND)
+    assert names(ends) == ["OrderCancelled"]
 
 
 def test_late_fill_of_an_ended_order_is_still_told() -> None:

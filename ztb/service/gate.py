@@ -1,13 +1,19 @@
-"""The one gate at the wire: asked after the last wait, right before an order's bytes leave.
+"""The one gate at the wire: not a byte of an order leaves before its intent is on disk and the controls allow it.
 
 It looks at the engine's controls as they are at that moment, not as they were when the order was made. While trading is
 silent only the orders of a running flatten pass. It depends on no policy, report or notification; whatever it cannot
 establish is a refusal, and what closed it for good stays.
+
+An order's request is made while the disk works on its intent, so the disk is waited for here, at the last place where
+nothing has left yet.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ztb.core.command import FLATTEN, Place
@@ -23,6 +29,19 @@ FENCED: Final = "fenced"
 FLATTEN_OVER: Final = "flatten_over"
 """An order of a flatten that ran no more when the order was about to leave."""
 STOPPING: Final = REFUSALS[Level.STOPPING]
+DISK_SLOW: Final = "disk_slow"
+NO_INTENT: Final = "no_intent"
+DISK_WALL_S_MAX: Final = 1.0
+"""So long an order waits at the wire for its fsync. It may hold the turn of its key's calls, which cancels need too."""
+
+
+@dataclass(eq=False, slots=True)
+class Intent:
+    """That an order is to be sent, on its way to the disk."""
+
+    on_disk: asyncio.Future[None]
+    released_ns: int = 0
+    """``perf_counter_ns`` of when the first byte might leave; 0: none has."""
 
 
 class WireGate:
@@ -47,16 +66,41 @@ class WireGate:
         self._is_fenced = is_fenced
         self.closed = ""
         """Why it is closed for ever; "" while it is not."""
+        self._intents: dict[str, Intent] = {}
 
     def close(self, reason: str) -> None:
         """For the rest of this process; the first reason stays."""
         self.closed = self.closed or reason
 
+    def expect(self, client_id: str, on_disk: asyncio.Future[None]) -> Intent:
+        """The order comes to the wire soon, and its intent is durable when ``on_disk`` is done. Then ``forget``."""
+        intent = self._intents[client_id] = Intent(on_disk)
+        return intent
+
+    def forget(self, client_id: str) -> None:
+        """The order is over; it cannot leave any more."""
+        self._intents.pop(client_id).on_disk.cancel()
+
+    async def durable(self, order: Place) -> None:
+        """Returns when the first byte of ``order`` may leave: its intent is fsynced, and the gate open after that."""
+        intent = self._intents.get(order.client_id)
+        if intent is None:
+            raise _closed(NO_INTENT)
+        try:
+            async with asyncio.timeout(DISK_WALL_S_MAX):
+                await intent.on_disk
+        except StoreError:
+            self.close(STORE_FAILED)
+        except TimeoutError:
+            raise _closed(DISK_SLOW) from None
+        self.check(order)
+        intent.released_ns = time.perf_counter_ns()
+
     def check(self, order: Place) -> None:
         """Returns when ``order`` may leave; raises GateClosed with the fixed reason code otherwise."""
         code = self._refusal(order)
         if code:
-            raise GateClosed(f"the order was stopped at the wire: {code}", kind="exchange", code=code)
+            raise _closed(code)
 
     def _refusal(self, order: Place) -> str:
         if self._is_fenced():
@@ -81,3 +125,7 @@ class WireGate:
             return REFUSALS[level]
         running = self._state.flattening
         return "" if running is not None and running.is_active and order.reduce_only else FLATTEN_OVER
+
+
+def _closed(code: str) -> GateClosed:
+    return GateClosed(f"the order was stopped at the wire: {code}", kind="exchange", code=code)

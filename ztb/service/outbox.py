@@ -1,7 +1,8 @@
 """Carries out what the engine asks of the venue: the only room that sends.
 
 An order goes in this sequence and no other: its intent is fsynced, the gate at the wire is asked after the last wait,
-the request leaves once. Whatever comes back, or does not, becomes one event. Nothing here ever sends an order again.
+the request leaves once. The request is made while the disk works, and waits at the gate until that is done. Whatever
+comes back, or does not, becomes one event. Nothing here ever sends an order again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from ztb.core.command import FLATTEN, Cancel, Command, LookUp, Place
@@ -23,7 +25,7 @@ from ztb.core.event import (
 )
 from ztb.core.state import State
 from ztb.host.log import get_log
-from ztb.service.gate import STOPPING, STORE_FAILED, WireGate
+from ztb.service.gate import STOPPING, STORE_FAILED, Intent, WireGate
 from ztb.service.inbox import Inbox
 from ztb.service.measure import Meter
 from ztb.venues.limiter import OWN_LIMIT
@@ -47,8 +49,12 @@ log = get_log("outbox")
 class Durable(Protocol):
     """What the outbox asks of the journal's writer."""
 
-    async def durable(self) -> None:
-        """Returns when everything appended so far is fsynced; raises StoreError if it never will be."""
+    def durable(self) -> asyncio.Future[None]:
+        """Done when everything appended so far is fsynced; StoreError if it never will be."""
+        ...
+
+    async def under_way(self) -> None:
+        """Returns when the disk works on that, or has done it."""
         ...
 
 
@@ -156,35 +162,40 @@ class Outbox:
                 task.cancel()
 
     async def _place(self, place: Place) -> None:
+        on_disk = self._journal.durable()
+        on_disk.add_done_callback(partial(self._told_durable, place.client_id))
+        intent = self._gate.expect(place.client_id, on_disk)
         try:
-            await self._journal.durable()
-        except StoreError as error:
-            self._refused(place, STORE_FAILED, error.message, held_back=True)
-            return
-        except asyncio.CancelledError:
-            self._refused(place, STOPPING, "the disk did not answer in time", held_back=True)
-            raise
-        self._tell(OrderDurable(0, place.client_id))
-        try:
-            await self._send(place)
+            await self._journal.under_way()
+            await self._send(place, intent)
         except StoreError as error:
             # The nonce, or the record that the order is about to leave, could not be kept: so it did not leave.
             self._refused(place, STORE_FAILED, error.message, held_back=True)
             raise
         except asyncio.CancelledError:
-            self._unknown(place, "nobody waits for the answer any more")
+            if intent.released_ns:
+                self._unknown(place, "nobody waits for the answer any more")
+            else:
+                self._refused(place, STOPPING, "it was given up before it left", held_back=True)
             raise
         except Exception as error:
             self._unknown(place, repr(error))
             raise
+        finally:
+            self._gate.forget(place.client_id)
 
-    async def _send(self, place: Place) -> None:
+    def _told_durable(self, client_id: str, on_disk: asyncio.Future[None]) -> None:
+        if not on_disk.cancelled() and on_disk.exception() is None:
+            self._tell(OrderDurable(0, client_id))
+
+    async def _send(self, place: Place, intent: Intent) -> None:
         """Once; the answer, its lack or a refusal becomes an event."""
-        started_ns = time.perf_counter_ns()
         try:
-            # The adapter asks again at the wire; here nothing is used up yet, no nonce and no place within the limits.
+            # It is asked again at the wire; here nothing is used up yet, no nonce and no place within the limits.
             self._gate.check(place)
             placed = await self._account.place(place)
+            if not intent.released_ns:
+                raise InvariantBroken("an order was placed past the gate at the wire")
         except UnknownFate as error:
             self._unknown(place, str(error))
         except VenueError as error:
@@ -196,7 +207,7 @@ class Outbox:
             self._refused(place, error.code or error.kind, error.message, kind=error.kind, held_back=held_back)
         else:
             self._meter.orders_placed += 1
-            self._meter.place.add(time.perf_counter_ns() - started_ns)
+            self._meter.place.add(time.perf_counter_ns() - intent.released_ns)
             self._tracker.note_placed(place.client_id, placed)
             self._tell(OrderAccepted(0, place.client_id, placed.venue_id))
             # Fills that came before the order's name did.

@@ -84,6 +84,22 @@ class Trader:
         self.gate.close(STORE_FAILED if isinstance(error, StoreError) else SESSION_FAILED)
 
 
+class AtTheWire:
+    """``port.AtWire``: the gate, and the record of what it let through."""
+
+    def __init__(self, gate: WireGate, record: Callable[[OrderSent], None]) -> None:
+        self._gate = gate
+        self._record = record
+
+    async def durable(self, order: Place) -> None:
+        await self._gate.durable(order)
+
+    def check(self, order: Place) -> None:
+        self._gate.check(order)
+        # On record before the body leaves: in the journal no order leaves after a kill.
+        self._record(OrderSent(0, order.client_id))
+
+
 class Composer:
     """Makes a trader out of an open store, its writer and a connection to the venue."""
 
@@ -136,13 +152,10 @@ class Composer:
     ) -> Dealing:
         setting = self._setting
 
-        def at_the_wire(order: Place) -> None:
-            gate.check(order)
-            # On record before the bytes leave: in the journal no order leaves after a kill.
-            loop.handle_now(OrderSent(0, order.client_id))
-
         account = MeteredAccount(
-            self._link.account(keys, instrument, directory=setting.options.state_dir, at_wire=at_the_wire),
+            self._link.account(
+                keys, instrument, directory=setting.options.state_dir, at_wire=AtTheWire(gate, loop.handle_now)
+            ),
             setting.meter,
             setting.vitals,
         )

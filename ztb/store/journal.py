@@ -6,7 +6,7 @@ again by this process (every later call raises StoreError), because nobody knows
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -29,6 +29,8 @@ class Journal(RecordChain):
     def __init__(self, database: Database, head: Head) -> None:
         super().__init__(head, database.latch)
         self.database = database
+        self.at_disk: Callable[[], None] = _nobody
+        """Called within ``commit`` when all that is left of it is to write and fsync: the interpreter is free then."""
 
     @classmethod
     def open(
@@ -71,6 +73,7 @@ class Journal(RecordChain):
                 values = flat[start : start + step]
                 connection.execute(_insert(len(values) // _COLUMNS), values)
             self._move_head(connection, head)
+            self.at_disk()
         self._clear_pending(head)
         return head
 
@@ -105,6 +108,10 @@ class MemoryJournal(RecordChain):
 
     def close(self) -> None:
         self._pending = []
+
+
+def _nobody() -> None:
+    """Wants to know."""
 
 
 @cache

@@ -11,7 +11,7 @@ touched (F-25).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -189,8 +189,17 @@ AccountNews = VenueFill | OrderReport | StreamState
 """What a private stream tells. It hurries, it does not replace: the tracker goes on to compare with open orders and
 fills, because a stream can lose, repeat and reorder."""
 
-AtWire = Callable[[Place], None]
-"""Asked after the last wait, right before an order's bytes leave; raises to stop the order."""
+
+class AtWire(Protocol):
+    """What an order passes on its way to the socket; either half raises to stop it."""
+
+    async def durable(self, order: Place) -> None:
+        """Awaited before the first byte of the order's request leaves: until its intent is on disk."""
+        ...
+
+    def check(self, order: Place) -> None:
+        """Asked after the last wait, right before its body leaves."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

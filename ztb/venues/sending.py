@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from ztb.core.command import Place
 from ztb.core.error import InvariantBroken, Rejected, Throttled, UnknownFate, VenueError
 from ztb.core.instrument import SIDE_NAMES
 from ztb.venues.limiter import OWN_LIMIT
+from ztb.venues.port import AtWire
+from ztb.venues.transport import LastWord
 
 TURN_S_MAX: Final = 2.0
 """By the wall: an ordinary answer takes a fraction of it."""
@@ -28,6 +31,11 @@ def check_order(order: Place, times_in_force: Collection[str], *, where: str) ->
         raise InvariantBroken(f"order {order.client_id} has price {order.price}, lots {order.lots}")
     if order.time_in_force not in times_in_force:
         raise Rejected(f"{where} knows no {order.time_in_force} orders", kind="exchange", code=UNSUPPORTED)
+
+
+def last_word(at_wire: AtWire | None, order: Place) -> LastWord | None:
+    """Of ``order``, for its request; None where nobody has a word."""
+    return None if at_wire is None else LastWord(partial(at_wire.durable, order), partial(at_wire.check, order))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -32,6 +32,8 @@ _REFUSED_FOR_NOW: Final = frozenset({403, 429})
 """Not done, also for an order: they are said by what stands before the exchange (its network's edge, its counter of
 calls), which refuses a request instead of passing it on. A 5xx can come from behind that, so it leaves the fate open.
 """
+_CONNECTING: Final = "connection."
+"""How httpcore's moments begin that make a connection; whatever comes first after them, the head leaves next."""
 _LAST_MOMENT: Final = "http11.send_request_body.started"
 """What httpcore calls the moment at which the connection stands, the head is out, and the body is written next: from
 there to the socket nothing is awaited. A request without its body is none, so what stops here was not sent."""
@@ -43,6 +45,16 @@ class Answer:
 
     status: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """On one request, in two halves; when either raises, it was not sent."""
+
+    durable: Callable[[], Awaitable[None]]
+    """Awaited when the connection stands: until it returned, not one byte of the request leaves, its head included."""
+    check: Callable[[], None]
+    """Asked when everything that has to be waited for is over and the body is about to be written."""
 
 
 class Transport:
@@ -106,7 +118,7 @@ class Transport:
         headers: Mapping[str, str],
         *,
         changes_state: bool,
-        last_word: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
         statuses: frozenset[int] = frozenset(),
     ) -> bytes:
         """The body of an answer; ``send`` says the rest."""
@@ -124,7 +136,7 @@ class Transport:
         *,
         changes_state: bool,
         params: Mapping[str, str] | None = None,
-        last_word: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
         statuses: frozenset[int] = frozenset(),
     ) -> Answer:
         """One request, one answer; with ``changes_state`` a lost answer is UnknownFate.
@@ -132,12 +144,12 @@ class Transport:
         ``statuses``: those besides 200 whose body says what happened, in the venue's own words; any other is a
         failure of the wire. A 403 or 429 leaves its wish in ``retry_after_s`` either way.
 
-        ``last_word`` is called when everything that has to be waited for is over and the body is about to be written;
-        when it raises, nothing was sent.
+        ``last_word`` says when the request may begin to leave and whether it may leave; when it raises, nothing was
+        sent.
         """
         assert last_word is None or body, "without a body a request is whole before the last word"
         extensions: dict[str, object] = {"timeout": self._timeouts}
-        trace = None if last_word is None else _LastWord(last_word)
+        trace = None if last_word is None else _Moments(last_word)
         if trace is not None:
             extensions["trace"] = trace
         told = self._headers | dict(headers or {})
@@ -147,7 +159,13 @@ class Transport:
         request = httpcore.Request(
             method, self._base_url + path + query, headers=list(told.items()), content=body, extensions=extensions
         )
-        answer = await self._exchange(request, f"{method} {self._host}{path}", changes_state, statuses)
+        where = f"{method} {self._host}{path}"
+        try:
+            answer = await self._exchange(request, where, changes_state, statuses)
+        except UnknownFate as error:
+            if trace is None or trace.may_have_left:
+                raise
+            raise self._not_sent(where, error.message) from None
         if trace is not None and not trace.was_asked:
             raise InvariantBroken("a request left without the last word: does httpcore name its moments otherwise?")
         return answer
@@ -178,16 +196,15 @@ class Transport:
                 finally:
                     await response.aclose()
         except _NOT_SENT as error:
-            raise Unreachable(
-                f"{where}: no connection: {_reason(error)}",
-                kind="network",
-                retryable=True,
-                remedy=_THERE if self._is_encrypted else _HERE,
-            ) from None
+            raise self._not_sent(where, f"no connection: {_reason(error)}") from None
         except TimeoutError:
             raise _lost(where, f"no whole answer within {self._exchange_s_max:g} s", changes_state) from None
         except _CUT_SHORT as error:
             raise _lost(where, _reason(error), changes_state) from None
+
+    def _not_sent(self, where: str, why: str) -> Unreachable:
+        remedy = _THERE if self._is_encrypted else _HERE
+        return Unreachable(f"{where}: {why}", kind="network", retryable=True, remedy=remedy)
 
     def _judge(
         self, status: int, headers: Mapping[str, str], where: str, changes_state: bool, statuses: frozenset[int]
@@ -217,20 +234,30 @@ class Transport:
         return bytes(body)
 
 
-class _LastWord:
-    """Listens to the moments of one request, as httpcore tells them."""
+class _Moments:
+    """Of one request, as httpcore tells them; it goes on when this returns."""
 
-    def __init__(self, ask: Callable[[], None]) -> None:
-        self._ask = ask
+    def __init__(self, last_word: LastWord) -> None:
+        self._last_word = last_word
+        self._was_begun = False
+        self.may_have_left = False
+        """Its first byte; False is certain."""
         self.was_asked = False
+        """Whether its body may leave."""
 
     def __call__(self, moment: str, info: object) -> Coroutine[None, None, None]:
         return self._heard(moment)
 
     async def _heard(self, moment: str) -> None:
+        if not self._was_begun and not moment.startswith(_CONNECTING):
+            # Once: what is told of a request that was stopped here, its connection's end, must not wait again.
+            self._was_begun = True
+            await self._last_word.durable()
+            self.may_have_left = True
         if moment == _LAST_MOMENT:
+            assert self.may_have_left
             self.was_asked = True
-            self._ask()
+            self._last_word.check()
 
 
 def _headers_of(response: httpcore.Response) -> dict[str, str]:

@@ -146,6 +146,8 @@ class Watch:
         entry = self.find(client_id)
         if entry is None:
             return []
+        if (is_gone and entry.is_told_gone) or (is_cancelled and entry.is_cancel_confirmed):
+            return []  # said before: looks must not begin anew, however often it is cancelled
         entry.is_known = True
         entry.told_lots = max(entry.told_lots, told_lots)
         entry.is_cancel_confirmed = entry.is_cancel_confirmed or is_cancelled
@@ -382,9 +384,7 @@ class Watch:
             self._contradiction("too many fills with our tag that belong to no order")
 
     def _contradiction(self, text: str) -> None:
-        if text not in self._contradictions:
-            self._contradictions.append(text)
-            del self._contradictions[: -limits.CONTRADICTIONS_MAX]
+        self._contradictions = list(dict.fromkeys([*self._contradictions, text]))[-limits.CONTRADICTIONS_MAX :]
 
 
 def _event_of(end: Verdict, entry: Watched, ts_ns: int, monotonic_ns: int) -> OrderEvent:

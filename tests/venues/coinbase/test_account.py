@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.venues.at_wire import AtWire
 from tests.venues.coinbase.desk import API, ORDER_ID, TAG, WIRE, Desk, claims_of, desk, order, says
 from tests.venues.coinbase.samples import BTC_USD, KEY_NAME, PUBLIC_PEM, private_pem, rest_answer, rest_body, variant
 from tests.venues.loopback import Answer, hang, loopback, reply, reset
@@ -211,7 +212,7 @@ def test_gate_that_closes_at_the_wire_stops_the_order() -> None:
             assert asked == order()
             raise GateClosed("closed", kind="exchange", code="gate")
 
-        async with desk(taken(), at_wire=closed) as made:
+        async with desk(taken(), at_wire=AtWire(closed)) as made:
             with pytest.raises(GateClosed):
                 await made.account.place(order())
             await asyncio.sleep(0.05)

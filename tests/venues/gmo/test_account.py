@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.venues.at_wire import AtWire
 from tests.venues.gmo.desk import KEY, SECRET, Desk, answer, by_page, desk, order, refusal
 from tests.venues.gmo.samples import BOTH, LEVERAGE, SPOT, rest_body, rest_data, variant
 from tests.venues.loopback import Answer, Loopback, Request, hang, raw, reply, reset
@@ -206,7 +207,7 @@ def test_gate_at_the_wire_is_asked_after_every_wait_and_stops_the_order() -> Non
                 raise GateClosed("killed", kind="exchange", code="killed")
 
         async with desk(PLACED) as made:
-            account = GmoAccount(made.calls, instruments=BOTH, at_wire=gate)
+            account = GmoAccount(made.calls, instruments=BOTH, at_wire=AtWire(gate))
             async with account._one_placement["BTC_JPY", BUY]:
                 waiting = asyncio.ensure_future(account.place(order()))
                 for _ in range(5):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.venues.at_wire import AtWire
 from tests.venues.gmo.desk import KEY, SECRET, answer, desk, order
 from tests.venues.gmo.samples import BOTH, LEVERAGE, rest_body
 from tests.venues.gmo.sockets import greeted, sockets
@@ -66,7 +67,7 @@ def test_parts_of_a_venue_work_and_share_its_limits(tmp_path: Path) -> None:
             venue = _open(server.url)
             instruments = await venue.market.instruments()
             assert instruments == BOTH
-            account = venue.account(ApiKeys(KEY, SECRET), instruments, directory=tmp_path, at_wire=gate)
+            account = venue.account(ApiKeys(KEY, SECRET), instruments, directory=tmp_path, at_wire=AtWire(gate))
             assert (await account.place(order())).venue_id == "637000"
             with pytest.raises(GateClosed):
                 await account.place(order())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.venues.at_wire import AtWire
 from tests.venues.paper.desk import BTC_JPY, NOW_NS
 from tests.venues.scripted_clock import ScriptedClock
 from ztb.core.command import GTC, IOC, TIMES_IN_FORCE, Place
@@ -80,9 +81,7 @@ class Public:
 class Scene:
     """A paper venue upon a hand-made public side."""
 
-    def __init__(
-        self, folder: Path, public: Public | None = None, *, at_wire: Callable[[Place], None] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, public: Public | None = None, *, at_wire: AtWire | None = None) -> None:
         self.clock = ScriptedClock(NOW_NS)
         self.public = public or Public()
         self.venue = PaperVenue(
@@ -159,7 +158,7 @@ def test_the_gate_is_asked_before_anything_travels(tmp_path: Path) -> None:
         raise GateClosed("closed", kind="exchange", code="killed")
 
     async def run() -> None:
-        scene = Scene(tmp_path, at_wire=closed)
+        scene = Scene(tmp_path, at_wire=AtWire(closed))
         with pytest.raises(GateClosed):
             await scene.account.place(scene.order(BUY, 5, 102))
         assert scene.clock.slept == []

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from tests.venues.at_wire import AtWire
 from tests.venues.loopback import Answer, Loopback, Request, hang, loopback, reply, reset
 from tests.venues.scripted_clock import ScriptedClock
 from tests.venues.zaif.samples import BTC_JPY, rest_body, variant
@@ -243,7 +244,7 @@ def test_gate_at_the_wire_is_asked_after_every_wait_and_stops_the_order(tmp_path
                 raise GateClosed("killed", kind="exchange", code="killed")
 
         async with desk(tmp_path, reply(rest_body("trade"))) as made:
-            made.account._at_wire = gate
+            made.account._at_wire = AtWire(gate)
             async with made.account._one_at_a_time:
                 waiting = asyncio.ensure_future(made.account.place(ORDER))
                 for _ in range(5):

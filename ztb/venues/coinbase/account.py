@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -32,7 +31,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
-from ztb.venues.sending import check_order, with_fate
+from ztb.venues.sending import check_order, last_word, with_fate
 
 _NS = 1_000_000_000
 _FILLS = "orders/historical/fills"
@@ -49,7 +48,7 @@ class CoinbaseAccount:
         ids_as_uuid: bool = True,
         at_wire: AtWire | None = None,
     ) -> None:
-        """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
+        """``at_wire`` is what an order passes between here and the socket; it raises to stop the order.
 
         ``ids_as_uuid`` False sends our order ids as they are.
         """
@@ -71,10 +70,10 @@ class CoinbaseAccount:
         wire = wire_id(order.client_id, as_uuid=self._ids_as_uuid)
         self._note_lots(order)
         body = orders.order_body(order, instrument, wire)
-        last_word = None if self._at_wire is None else partial(self._at_wire, order)
+        word = last_word(self._at_wire, order)
         try:
             row = await self._calls.post(
-                orders.PLACED, "orders", body, limit="order", urgent=order.purpose == FLATTEN, last_word=last_word
+                orders.PLACED, "orders", body, limit="order", urgent=order.purpose == FLATTEN, last_word=word
             )
             venue_id = orders.venue_id_of(row, instrument=instrument, order=order, wire_id=wire)
         except VenueError as error:

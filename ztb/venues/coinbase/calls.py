@@ -15,7 +15,7 @@ from ztb.venues.coinbase import codec, rules
 from ztb.venues.coinbase.rest import API
 from ztb.venues.coinbase.sign import Signer
 from ztb.venues.limiter import LimitClass, Limiter, RateRule
-from ztb.venues.transport import Transport
+from ztb.venues.transport import LastWord, Transport
 from ztb.venues.venue_time import VenueTime
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class SignedCalls:
         limit: str,
         urgent: bool = False,
         may_repeat: bool = False,
-        last_word: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
     ) -> T:
         """The typed answer of a call that changes something; a plain ``VenueError`` leaves open whether it did.
 
@@ -90,7 +90,7 @@ class SignedCalls:
         *,
         limit: str,
         urgent: bool,
-        last_word: Callable[[], None] | None,
+        last_word: LastWord | None,
     ) -> T:
         async with self._turn(limit, urgent=urgent):
             answer = await self._transport.send(

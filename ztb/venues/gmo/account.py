@@ -14,7 +14,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -37,7 +36,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
-from ztb.venues.sending import TURN_S_MAX, check_order, turn, with_fate
+from ztb.venues.sending import TURN_S_MAX, check_order, last_word, turn, with_fate
 
 T = TypeVar("T")
 
@@ -54,7 +53,7 @@ class GmoAccount:
         post_only_leverage: frozenset[str] = rules.POST_ONLY_LEVERAGE,
         turn_s_max: float = TURN_S_MAX,
     ) -> None:
-        """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
+        """``at_wire`` is what an order passes between here and the socket; it raises to stop the order.
 
         ``post_only_leverage``: leverage symbols that know post-only orders; the venue's list grows. ``turn_s_max``: so
         long, by the wall, an order waits for another one of its symbol and side.
@@ -79,12 +78,12 @@ class GmoAccount:
         instrument = self._instruments[order.instrument]
         self._check(order, instrument)
         name = "closeBulkOrder" if order.reduce_only and instrument.leveraged else "order"
-        last_word = None if self._at_wire is None else partial(self._at_wire, order)
+        word = last_word(self._at_wire, order)
         lock = self._one_placement[order.instrument, order.side]
         async with turn(lock, f"another order of {order.instrument} on this side", wall_s_max=self._turn_s_max):
             data = await self._calls.change(
                 name, _members(order, instrument), urgent=order.purpose == FLATTEN,
-                wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=last_word,
+                wait_s_max=rules.ORDER_WAIT_S_MAX, last_word=word,
             )  # fmt: skip
         try:
             return Placed(codec.placed_id(decoded(rows.TEXT, data, name), name), 0)

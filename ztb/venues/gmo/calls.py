@@ -15,7 +15,7 @@ from ztb.venues.gmo.rest import SPEAKING
 from ztb.venues.gmo.sign import signed_headers
 from ztb.venues.limiter import LimitClass, Limiter
 from ztb.venues.sending import with_fate
-from ztb.venues.transport import Transport
+from ztb.venues.transport import LastWord, Transport
 from ztb.venues.venue_time import VenueTime
 
 SPEAKING_OF_CHANGES: Final = frozenset({400, 401, 404})
@@ -49,7 +49,7 @@ class SignedCalls:
         method: str = "POST",
         urgent: bool = False,
         wait_s_max: float | None = None,
-        last_word: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
         may_repeat: bool = False,
     ) -> Raw:
         """The ``data`` of a call that changes something, sent once; ``may_repeat``: again where its time was refused.
@@ -90,7 +90,7 @@ class SignedCalls:
         urgent: bool,
         changes_state: bool,
         wait_s_max: float | None,
-        word: Callable[[], None] | None,
+        word: LastWord | None,
     ) -> Raw:
         path = f"/v1/{name}"
         async with self._limiter.slot(limit, urgent=urgent, wait_s_max=wait_s_max):

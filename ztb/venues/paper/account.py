@@ -75,7 +75,8 @@ class PaperAccount:
             raise rules.refused(rules.UNSUPPORTED, f"no {order.time_in_force} orders here")
         instrument = self._instruments[order.instrument]
         if self._at_wire is not None:
-            self._at_wire(order)
+            await self._at_wire.durable(order)
+            self._at_wire.check(order)
 
         async def arrive() -> Placed:
             await self._see_market(instrument)

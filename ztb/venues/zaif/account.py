@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -34,7 +33,7 @@ from ztb.venues.port import (
     VenueFill,
     VenuePosition,
 )
-from ztb.venues.sending import TURN_S_MAX, check_order, turn, with_fate
+from ztb.venues.sending import TURN_S_MAX, check_order, last_word, turn, with_fate
 from ztb.venues.transport import Transport
 from ztb.venues.zaif import codec, rules
 from ztb.venues.zaif.sign import form_body, signed_headers
@@ -60,7 +59,7 @@ class ZaifAccount:
         at_wire: AtWire | None = None,
         turn_s_max: float = TURN_S_MAX,
     ) -> None:
-        """``at_wire`` is asked after the last wait, right before an order's bytes leave; it raises to stop the order.
+        """``at_wire`` is what an order passes between here and the socket; it raises to stop the order.
 
         ``fee_in_base``: the venue does not say in which currency it counts ``fee_amount``. ``turn_s_max``: so long, by
         the wall, an order waits for the call before it.
@@ -228,12 +227,12 @@ class ZaifAccount:
     ) -> bytes:
         wall_s_max = None if order is None else self._turn_s_max
         async with turn(self._one_at_a_time, "another private call", wall_s_max=wall_s_max):
-            last_word = None if order is None or self._at_wire is None else partial(self._at_wire, order)
+            word = None if order is None else last_word(self._at_wire, order)
             body = form_body([("nonce", self._nonce.text()), ("method", method), *parameters])
             headers = signed_headers(self._key, self._secret, body)
             try:
                 return await self._transport.post(
-                    "/tapi", body.encode("ascii"), headers, changes_state=changes_state, last_word=last_word
+                    "/tapi", body.encode("ascii"), headers, changes_state=changes_state, last_word=word
                 )
             except Throttled:
                 self._limiter.refused(
