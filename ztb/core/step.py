@@ -327,7 +327,8 @@ class Engine:
         state.control.stopping = False
         listen_anew(state, now_ns)
         flatten.restart(state, now_ns)
-        state.feed_was_up = False
+        state.feed_up = state.feed_was_up = False
+        state.policy_suspended = ""
         self.risk.set_rules()
         commands: list[Command] = []
         for order in list(state.working.values()):
