@@ -108,6 +108,7 @@ def test_not_flat_by_the_deadline_alarms_stays_up_and_goes_on(tmp_path: Path) ->
         report = report_of(done)
         assert (report["outcome"], report["was_late"]) == ("not_flat", True)
         assert report["left"] == {"btc_jpy": {"held": "0.0030", "dust": False}}
+        assert {one["refusal"] for one in report["sent"]} == {"trade temporarily unavailable"}, "and why"
         assert "0.0030 btc_jpy" in running.wait_for("flatten_late")["text"]
         assert running.process.poll() is None
         flat.venue.mood(name="all", off=True)
