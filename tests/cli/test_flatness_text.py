@@ -44,16 +44,19 @@ def test_all_of_it() -> None:
 def test_what_is_left_is_told_exactly() -> None:
     late = REPORT | {
         "outcome": "not_flat", "is_flat": False, "was_late": True, "took_ms": 90_012, "sent_count": 41,
-        "sent": [SENT | {"filled": "0.0000", "average": None, "slippage_ppm": None, "state": "rejected"}] * 41,
+        "sent": [SENT | {"average": None, "slippage_ppm": None, "state": "rejected", "refusal": "busy"}] * 41,
         "says": "held: 0.0030 btc_jpy; no order works",
         "venue": REPORT["venue"] | {"agrees": False, "compared": "the venue could not be read: HTTP 502"},
     }  # fmt: skip
     lines = report_text(late).splitlines()
     assert lines[0] == "NOT FLAT after 90 s, late"
-    assert lines[5] == "    SELL 0.0030 btc_jpy limit 8820050 gtc: rejected, nothing filled"
+    assert lines[5] == "    SELL 0.0030 btc_jpy limit 8820050 gtc: rejected (busy), nothing filled"
     assert "    ... and 21 more; the journal has them all" in lines
     assert lines[-1] == "  left      held: 0.0030 btc_jpy; no order works"
-    assert "does not agree yet: the venue could not be read: HTTP 502" in " ".join(line.strip() for line in lines)
+    assert (
+        "has not confirmed it since the last change; what it said before: the venue could not be read: HTTP 502"
+        in " ".join(line.strip() for line in lines)
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,10 +77,10 @@ def test_a_better_price_is_called_so() -> None:
     assert "better than 9000050" in better
 
 
-@pytest.mark.parametrize("reason", ["x" * 300, "word " * 60])
+@pytest.mark.parametrize("reason", ["y" * 300, "word " * 60])
 def test_nothing_that_can_be_folded_is_wider_than_the_terminal(reason: str) -> None:
     lines = report_text(REPORT | {"reason": reason}).splitlines()
-    assert all(len(line) <= 80 for line in lines if "xxx" not in line)
+    assert all(len(line) <= 80 for line in lines if "yyy" not in line)
     assert reason.split()[0] in " ".join(lines)
 
 

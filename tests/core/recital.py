@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from random import Random
 
-from tests.core.test_properties import WEIGHTS, World
+from tests.core.world import WEIGHTS, World
 from ztb.core.command import Command
 from ztb.core.instrument import BUY, SELL
 from ztb.core.step import DecisionRow

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from ztb.core.command import Cancel, Command, LookUp, Notify, Place
+from ztb.core.command import Cancel, Command, LookUp, Notify, Place, Tripped
 from ztb.core.event import (
     Event,
     OrderAccepted,
@@ -211,3 +211,13 @@ def look_ups(commands: Iterable[Command]) -> list[LookUp]:
 def notices(commands: Iterable[Command]) -> list[tuple[str, str]]:
     """Severity and code of everything told to people."""
     return [(command.severity, command.code) for command in commands if isinstance(command, Notify)]
+
+
+def trips(desk: Desk) -> list[str]:
+    """Everything that tripped so far."""
+    return [command.code for command in desk.commands if isinstance(command, Tripped)]
+
+
+def with_limits(limits: Limits = WIDE, *, order_lots: int = 10, **changes: int) -> Desk:
+    """A desk of both instruments with some limits changed."""
+    return Desk(limits=replace(limits, **changes), instruments=BOTH, order_lots=order_lots)

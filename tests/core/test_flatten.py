@@ -358,6 +358,7 @@ def test_rejections_make_it_slower_and_the_deadline_slower_still() -> None:
     assert gaps[:6] == [300, 500, 1_000, 2_000, 4_000, 8_000]
     assert min(gaps[8:]) >= LATE_PAUSE_NS // MS
     assert len(desk_texts(desk, "flatten_late")) == 1
+    assert {sent.refusal for sent in running(desk).sent} == {"no"}
     assert "held: 10 btc_jpy; no order works" in desk_texts(desk, "flatten_late")[0]
     assert running(desk).is_active
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.core.scene import LEVERAGED, MINUTE, SECOND, SPOT, T0, Desk, Told, look_ups, notices, places
-from tests.core.test_properties import WORLDS, Operation, World
+from tests.core.world import WORLDS, Operation, World
 from tests.examples import examples
 from ztb.core.error import InvariantBroken
 from ztb.core.event import Event, Feed, Kill, OrderUnknown, Reconciled, Resume, Started, Timer, Trade

@@ -177,8 +177,13 @@ def test_its_journal_can_be_exported_and_read_without_ztb(stopped: Trader, tmp_p
         story = [
             row["kind"] for row in rows if isinstance(row["body"], dict) and row["body"].get("client_id") == client_id
         ]
-        assert story[:3] == ["place", "order_durable", "order_sent"], story
-        assert story.count("order_sent") == 1
+        assert story[0] == "place"
+        assert story.count("order_sent") <= 1
+        if "order_sent" in story:
+            assert story.index("order_durable") < story.index("order_sent"), story
+        else:  # the stop came first, and it was held back at the wire
+            assert "order_rejected" in story, story
+            assert client_id not in filled
 
 
 def test_its_recording_is_a_tape_like_any_other(stopped: Trader) -> None:

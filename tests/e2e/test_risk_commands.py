@@ -168,7 +168,7 @@ def test_a_kill_leaves_conservative_limits_until_a_person_ends_them(tmp_path: Pa
         resumed = ztb("resume", "--reason", "drill is over", *one.places)
         assert resumed.exit_code == 0
         assert "lifted: the kill latch" in resumed.stdout
-        assert "`ztb risk profile configured`" in resumed.stdout
+        assert "`ztb risk profile configured`" in " ".join(resumed.stdout.split())
         assert position_value(one) == "50000.0000"
         shown = " ".join(ztb("risk", "status", *one.places).stdout.split())
         assert "the conservative limits hold, until `ztb risk profile configured`" in shown

@@ -108,6 +108,7 @@ def test_not_flat_by_the_deadline_alarms_stays_up_and_goes_on(tmp_path: Path) ->
         report = report_of(done)
         assert (report["outcome"], report["was_late"]) == ("not_flat", True)
         assert report["left"] == {"btc_jpy": {"held": "0.0030", "dust": False}}
+        assert {one["refusal"] for one in report["sent"]} == {"trade temporarily unavailable"}, "and why"
         assert "0.0030 btc_jpy" in running.wait_for("flatten_late")["text"]
         assert running.process.poll() is None
         flat.venue.mood(name="all", off=True)
@@ -219,6 +220,11 @@ def test_a_frozen_trader_that_is_spared_sends_nothing_when_it_wakes_up(tmp_path:
         assert flat.orders_received() == before
         if done.returncode == 0:
             nothing_is_left(flat)
+            assert running.process.returncode == 75
+            assert "was taken over" in running.wait_for("session_failed")["text"]
+            told = running.status()
+            assert told["kill"]["source"] == "direct flatten", "what the one that was frozen believes hides nothing"
+            assert told["orders"]["working"] == 0
 
 
 def test_panic_without_an_answer_goes_the_direct_way(tmp_path: Path) -> None:

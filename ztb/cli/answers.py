@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 from ztb.cli.sighting import Sighting
 from ztb.core.command import Notify
@@ -12,6 +13,9 @@ from ztb.core.error import ZtbError
 from ztb.store.codec import decode
 from ztb.store.database import JOURNAL_NAME
 from ztb.store.reader import JournalReader
+
+STATUS_AFTER_NS: Final = 1_000_000_000
+"""So long the journal is waited for before the status file is believed: that tells what holds, not who asked for it."""
 
 
 @contextmanager

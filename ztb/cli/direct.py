@@ -8,6 +8,7 @@ The kill latch is set in the journal: the next trader starts killed, sees what w
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import time
@@ -21,7 +22,7 @@ from ztb.cli.result import Result, printable
 from ztb.cli.sighting import NotRunning, Sighting, process_lives, sight
 from ztb.core.error import StoreLocked
 from ztb.core.event import Flatten
-from ztb.host.log import configure_log
+from ztb.host.log import ERROR, ROOT, configure_log
 from ztb.host.paths import state_directory
 from ztb.service.flatten_files import SECOND_NS, FlattenWish
 from ztb.service.setting import Direct
@@ -50,8 +51,9 @@ def flatten_directly(args: argparse.Namespace, wish: FlattenWish) -> Result:
     lock, fenced = _take(state, seen, spare=args.spare)
     from ztb.service.foreground import RunOptions, run_directly
 
-    if args.verbose:
-        configure_log(profile=loaded.name)
+    configure_log(profile=loaded.name)
+    if not args.verbose:
+        logging.getLogger(ROOT).setLevel(ERROR)
     options = RunOptions(
         state_dir=state,
         runtime_dir=place.runtime,

@@ -65,9 +65,10 @@ def _venue_lines(venue: dict[str, Any]) -> list[str]:
     if venue["problem"]:
         return _line("venue", f"could not be asked: {venue['problem']}; look there")
     held = ", ".join(f"{amount} {name}" for name, amount in (venue["held"] or {}).items()) or "nothing"
-    agrees = (
-        "agrees with the books" if venue["agrees"] else f"does not agree yet: {venue['compared'] or 'not compared'}"
-    )
+    agrees = "agrees with the books"
+    if not venue["agrees"]:
+        before = f"; what it said before: {venue['compared']}" if venue["compared"] else ""
+        agrees = f"has not confirmed it since the last change{before}"
     return [
         *_line("venue", f"{agrees}; {counted(venue['open_orders'])} of ours open there"),
         *_line("account", f"holds {held}, the owner's own included"),
@@ -79,7 +80,8 @@ def _sent_text(one: dict[str, Any]) -> str:
         f"{one['side']} {one['size']} {one['instrument']} limit {one['limit']} {one['time_in_force']}: {one['state']}"
     )
     if one["average"] is None:
-        return f"{text}, nothing filled"
+        refusal = f" ({one['refusal']})" if one.get("refusal") else ""
+        return f"{text}{refusal}, nothing filled"
     ppm = one["slippage_ppm"]
     slippage = ""
     if ppm is not None:

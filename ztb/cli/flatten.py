@@ -14,6 +14,7 @@ from ztb.cli.operate import LOOK_EACH_S, Place
 from ztb.cli.options import loopback_url, number, whole
 from ztb.cli.progress import is_silent
 from ztb.cli.result import Result, printable
+from ztb.cli.risk_text import folded
 from ztb.cli.sighting import NotRunning, Sighting, sight
 from ztb.core.error import ZtbError
 from ztb.core.flattening import LIMIT, MODES
@@ -134,11 +135,13 @@ def _wait_taken(place: Place, path: Path, asked_before: int) -> float | None:
 
 
 def _not_taken(place: Place, path: Path, before: Sighting, data: dict[str, Any]) -> Result:
-    text = (
+    lines = (
         f"NOT TAKEN: the trader (PID {before.status.pid}) did not begin within {TAKE_S_MAX:g} s; its status is "
-        f"{before.age_s:.1f} s old\n  {path} stays where it is, if it is still there\n"
-        f"  remedy: `ztb flatten --direct --profile {place.profile} --reason ...` does it without the trader"
+        f"{before.age_s:.1f} s old",
+        f"  {path} stays where it is, if it is still there",
+        f"  remedy: `ztb flatten --direct --profile {place.profile} --reason ...` does it without the trader",
     )
+    text = "\n".join(part for line in lines for part in folded(line, indent=4))
     return Result(data, text, EXIT_NOT_FLAT, place.warnings)
 
 
@@ -154,18 +157,24 @@ def _follow(
             last = now.status.flatten
         if last is not None and said != STOPS and (line := progress_words(last)) != said and not is_silent():
             said = line
-            print(f"flatten: {printable(line)}", file=sys.stderr, flush=True)
+            _say(line)
         report = newest_report(Path(before.status.state_dir), after_asked_ns=asked_before)
         is_stopping = wish.then_stop and now is not None and now.is_alive and (report or {}).get("is_flat")
         if is_stopping and said != STOPS and not is_silent():
             said = STOPS
-            print(f"flatten: {STOPS}", file=sys.stderr, flush=True)
+            _say(STOPS)
         if report is not None and not is_stopping:
             return report, last
         if now is None or not now.is_alive:
             return report, last
         time.sleep(LOOK_EACH_S)
     return None, last
+
+
+def _say(line: str) -> None:
+    """What goes on, while the result is waited for."""
+    for part in folded(f"flatten: {printable(line)}", indent=9):
+        print(part, file=sys.stderr, flush=True)
 
 
 def newest_report(state_dir: Path, *, after_asked_ns: int) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ztb.cli import operate
 from ztb.cli.operate import ANSWER_S_MAX, Place
 from ztb.cli.result import Result, printable
+from ztb.cli.risk_text import folded
 from ztb.cli.sighting import Sighting, sight
 from ztb.core.error import StoreCorrupt, ZtbError
 from ztb.service.operator import KILL_NAME
@@ -109,7 +110,7 @@ def _lay(place: Place, reason: str) -> tuple[Path | None, tuple[str, ...]]:
 def _confirmed_text(place: Place, seen: Sighting, took_s: float) -> str:
     status = seen.status
     orders = status.orders
-    return "\n".join(
+    return _folded(
         [
             f"killed: the trader of profile {place.profile} (PID {status.pid}) confirmed after {took_s:.2f} s",
             printable(f"  {status.kill.source}: {status.kill.reason}"),
@@ -120,15 +121,21 @@ def _confirmed_text(place: Place, seen: Sighting, took_s: float) -> str:
 
 def _unconfirmed_text(seen: Sighting) -> str:
     pid = seen.status.pid
-    return "\n".join(
+    return _folded(
         [
             f"NOT CONFIRMED: the trader (PID {pid}) did not confirm within {ANSWER_S_MAX:g} s; its status is "
             f"{seen.age_s:.1f} s old",
             "  the kill file stays: it counts as soon as the trader looks, and at its next start",
-            f"  remedy: end the process (`kill {pid}`, and `kill -KILL {pid}` if it stays), then look at the venue",
+            "  remedy: `ztb flatten --direct --mode cancel-only --reason ...` fences it out and cancels its orders "
+            "(without that mode it closes as well); or end the process "
+            f"(`kill -KILL {pid}`), then look at the venue",
         ]
     )
 
 
 def _none_runs_text(place: Place, path: Path | None) -> str:
     return f"no trader of profile {place.profile} runs; {path} stays there, so the next one is killed as it starts"
+
+
+def _folded(lines: list[str]) -> str:
+    return "\n".join(part for line in lines for part in folded(line, indent=4))

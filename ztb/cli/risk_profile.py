@@ -11,7 +11,7 @@ import time
 from typing import Any, Final
 
 from ztb.cli import operate
-from ztb.cli.answers import answers
+from ztb.cli.answers import STATUS_AFTER_NS, answers
 from ztb.cli.operate import ANSWER_S_MAX
 from ztb.cli.result import Result, printable
 from ztb.cli.sighting import NotRunning, Sighting, need_engine, sight
@@ -62,9 +62,12 @@ def choose(args: argparse.Namespace) -> Result:
         answer: list[Notify] = []
 
         def has_answered() -> bool:
-            answer.extend(answered())
+            # The answer to an earlier wish may reach the journal only now.
+            answer.extend(notice for notice in answered() if reason in notice.text)
             if answer:
                 return True
+            if time.time_ns() - asked_ns < STATUS_AFTER_NS:
+                return False
             now = operate.look(place)
             # Without a journal that can be read the status has to do; it is up to half a second late.
             return now is not None and not asked.exists() and now.written_ns > asked_ns and _holds(now, args.choice)

@@ -43,6 +43,8 @@ class Sent:
     filled_lots: int = 0
     value: int = 0
     fee: int = 0
+    refusal: str = ""
+    """Why it was rejected, by whoever did."""
 
 
 @dataclass(slots=True)
@@ -117,6 +119,12 @@ class Flattening:
                 sent.value += lots * price
                 sent.fee += fee
 
+    def note_refusal(self, client_id: str, refusal: str) -> None:
+        """An order was rejected."""
+        for sent in self.sent:
+            if sent.client_id == client_id:
+                sent.refusal = refusal
+
     def note_comparison(self, *, clean: bool, text: str, begun_ns: int) -> None:
         """Orders, fills and holdings were compared with the venue's, as they were at ``begun_ns`` or later."""
         self.is_looked_at = True
@@ -147,7 +155,7 @@ class Flattening:
 
 _SENT: Final = (
     "client_id", "instrument", "side", "lots", "price", "reference", "time_in_force", "ts_ns", "filled_lots", "value",
-    "fee",
+    "fee", "refusal",
 )  # fmt: skip
 _PLAIN: Final = (
     "begun_ns", "asked_ns", "source", "reason", "by", "mode", "slippage_ppm_max", "within_ns", "then_stop", "holds",

@@ -84,7 +84,8 @@ def judge(
     limits = rules.limits
     level = state.control.level(now_ns, symbol)
     permit = PERMITS[level]
-    if not (permit.opening or permit.reducing):
+    held_lots = desk.position.lots
+    if not permit.opening and (not permit.reducing or held_lots * side >= 0):
         return Verdict(REFUSALS[level])
     if not config.armed:
         return Verdict("not_armed")
@@ -111,7 +112,7 @@ def judge(
         return Verdict(REJECTED_BEFORE, sizing=numbers)
     proposal = Proposal(desk.instrument, side, lots, price, desk.last_price, desk.last_ns, reduce_only)
     code = refusal(
-        proposal, limits=limits, held_lots=desk.position.lots, working=working, near=near,
+        proposal, limits=limits, held_lots=held_lots, working=working, near=near,
         rate=state.rate, now_ns=now_ns,
     )  # fmt: skip
     if code == OWN_ORDER:
@@ -120,7 +121,7 @@ def judge(
         code = _account_refusal(state, rules, proposal, at_stake, now_ns)
     if not code and rules.limits_pace and not reduce_only:
         code = _profile_refusal(state, rules, desk, now_ns)
-    if not code and reduce_only and lots > reducible_lots(side, desk.position.lots, near):
+    if not code and reduce_only and lots > reducible_lots(side, held_lots, near):
         code = "would_flip"
     if not code and limits.slippage_ppm_max is not None and not reduce_only:
         code = book_slippage(desk, side, lots, now_ns, limits=limits)

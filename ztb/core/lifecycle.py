@@ -61,6 +61,8 @@ def apply_order_event(state: State, event: OrderEvent, now_ns: int) -> Sequence[
         if trigger is _REJECT and not order.is_terminal and not getattr(event, "held_back", False):
             state.refused_in_row += 1
         count_rejection(state.rejections, order, event, now_ns)
+        if state.flattening is not None and isinstance(event, OrderRejected):
+            state.flattening.note_refusal(event.client_id, event.code)
     if trigger is not None:
         was_unknown = order.state is OrderState.UNKNOWN
         order.apply(trigger)

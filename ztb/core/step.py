@@ -190,13 +190,14 @@ class Engine:
             return [*tripped, self._suspend_policy(plain_text(error), now_ns)]
         if decision is None:
             return tripped
-        if not flaw_of(decision) and decision.action == HOLD:
+        flaw = flaw_of(decision)
+        if not flaw and decision.action == HOLD:
             # By far the most frequent answer takes the short way; a full list is told on the long one.
             rows = self._decisions
             if len(rows) < DECISION_ROWS_MAX:
                 rows.append((now_ns, symbol, HOLD, decision.reason, decision.inputs, ""))
                 return tripped
-        acted = self._decide(desk, decision, now_ns)
+        acted = self._decide(desk, decision, flaw, now_ns)
         return [*tripped, *acted] if tripped else acted
 
     def _on_quote(self, event: Quote, now_ns: int) -> Sequence[Command]:
@@ -212,7 +213,7 @@ class Engine:
             decision = self.policy.on_quote(event, desk.position.lots)
         except Exception as error:  # as above
             return [self._suspend_policy(plain_text(error), now_ns)]
-        return _NOTHING if decision is None else self._decide(desk, decision, now_ns)
+        return _NOTHING if decision is None else self._decide(desk, decision, flaw_of(decision), now_ns)
 
     def _on_depth(self, event: Depth, now_ns: int) -> Sequence[Command]:
         """A snapshot tells the best prices; single level changes are for those who keep a whole book."""
@@ -256,8 +257,7 @@ class Engine:
 
     # --- from a wish to an order --------------------------------------------------------------------------------
 
-    def _decide(self, desk: Desk, decision: Decision, now_ns: int) -> Sequence[Command]:
-        flaw = flaw_of(decision)
+    def _decide(self, desk: Desk, decision: Decision, flaw: str, now_ns: int) -> Sequence[Command]:
         if flaw:
             return [self._suspend_policy(f"returned {flaw}", now_ns)]
         rows = self._decisions
@@ -327,7 +327,8 @@ class Engine:
         state.control.stopping = False
         listen_anew(state, now_ns)
         flatten.restart(state, now_ns)
-        state.feed_was_up = False
+        state.feed_up = state.feed_was_up = False
+        state.policy_suspended = ""
         self.risk.set_rules()
         commands: list[Command] = []
         for order in list(state.working.values()):

@@ -145,6 +145,7 @@ def _sent(state: State, one: Sent) -> dict[str, Any]:
         "slippage_ppm": slippage_ppm(one),
         "fee": instrument.money.text(one.fee),
         "state": "forgotten" if order is None else order.state.value,
+        "refusal": one.refusal,
     }
 
 

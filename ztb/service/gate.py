@@ -68,6 +68,11 @@ class WireGate:
         """Why it is closed for ever; "" while it is not."""
         self._intents: dict[str, Intent] = {}
 
+    @property
+    def is_fenced(self) -> bool:
+        """Another process has the state directory now, and tells how things are."""
+        return self._is_fenced()
+
     def close(self, reason: str) -> None:
         """For the rest of this process; the first reason stays."""
         self.closed = self.closed or reason

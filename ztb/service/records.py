@@ -69,8 +69,13 @@ class Records:
             log.event("kill_latched", "the latch is on disk: nothing leaves but a flatten, also after a restart")
 
     def write_status(self) -> None:
-        """Tell the status file and systemd how things are now; nothing while a kill is on its way to the disk."""
-        if self._kill_seq > self._writer.committed_seq and self._writer.failure is None:
+        """Tell the status file and systemd how things are now.
+
+        Nothing while a kill is on its way to the disk, and nothing once another process has taken over: what a trader
+        that was frozen believes would hide what that one did.
+        """
+        is_kill_pending = self._kill_seq > self._writer.committed_seq and self._writer.failure is None
+        if is_kill_pending or self._trader.gate.is_fenced:
             return
         setting, state = self._setting, self._trader.state
         now_ns = setting.clock.now_ns()
