@@ -35,6 +35,9 @@ NOTHING = Limits(
 COARSE = replace(LEVERAGED, lots_min=8, lots_max=9)
 
 
+Lever = Callable[[], None]
+
+
 class Broken:
     """A desk in which nothing is as it should be, and the levers that repair one thing each."""
 
@@ -65,44 +68,47 @@ class Broken:
         rules = Rules(self.limits, self.plan, self.config.exits)
         return judge(state, self.config, rules, state.desks[self.symbol], BUY, self.now_ns).code
 
+    def limit(self, **values: int | None) -> Lever:
+        """Sets limits to what the wish keeps."""
 
-def test_the_first_reason_is_told_and_repaired_and_then_the_next_one_comes_up() -> None:
-    broken = Broken()
-    desk, state, control = broken.desk, broken.desk.engine.state, broken.control
-    market = state.desks[broken.symbol]
-
-    def limit(**values: int | None) -> Callable[[], None]:
         def relax() -> None:
-            broken.limits = replace(broken.limits, **values)  # type: ignore[arg-type]
+            self.limits = replace(self.limits, **values)  # type: ignore[arg-type]
 
         return relax
 
-    def configured(**values: object) -> Callable[[], None]:
-        def change() -> None:
-            broken.config = replace(broken.config, **values)  # type: ignore[arg-type]
+    def arm(self) -> None:
+        """Both keys and the credentials are there."""
+        self.config = replace(self.config, armed=True)
 
-        return change
+    def afford(self) -> None:
+        """A budget that leaves the size as it is configured."""
+        self.plan = replace(self.plan, risk_ppm=9)
 
-    def set_on(thing: object, **values: object) -> Callable[[], None]:
-        def change() -> None:
-            for name, value in values.items():
-                setattr(thing, name, value)
+    def know_ranges(self) -> None:
+        """Fourteen minutes, each with a range of one tick."""
+        bars = self.desk.engine.state.desks[self.symbol].bars
+        bars.ranges, bars.range_sum, bars.last_end_ns = 14, 14, self.now_ns
 
-        return change
+    def find(self) -> None:
+        """The venue says that the lost order is off its book."""
+        self.desk.cancelled(next(one for one in places(self.desk.commands) if one.client_id == self.lost))
 
-    def plan(**values: object) -> Callable[[], None]:
-        def change() -> None:
-            broken.plan = replace(broken.plan, **values)  # type: ignore[arg-type]
 
-        return change
+def set_on(thing: object, **values: object) -> Lever:
+    """Sets attributes of one thing."""
 
-    def found() -> None:
-        desk.cancelled(next(p for p in places(desk.commands) if p.client_id == broken.lost))
+    def change() -> None:
+        for name, value in values.items():
+            setattr(thing, name, value)
 
-    def coarse_atr() -> None:
-        market.bars.ranges, market.bars.range_sum, market.bars.last_end_ns = 14, 14, broken.now_ns
+    return change
 
-    ladder: list[tuple[str, Callable[[], None]]] = [
+
+def ladder_of(broken: Broken) -> list[tuple[str, Lever]]:
+    """Each code of the gate in its order, and what repairs its cause."""
+    state, control, limit = broken.desk.engine.state, broken.control, broken.limit
+    market = state.desks[broken.symbol]
+    return [
         ("killed", set_on(control, killed=False)),
         ("flattening", set_on(control, flattening=False)),
         ("stopping", set_on(control, stopping=False)),
@@ -112,12 +118,12 @@ def test_the_first_reason_is_told_and_repaired_and_then_the_next_one_comes_up() 
         ("paused", control.lift_pauses),
         ("clock_offset", set_on(control, clock_is_off=False)),
         ("reduce_only", control.reduce_only_reasons.clear),
-        ("not_armed", configured(armed=True)),
+        ("not_armed", broken.arm),
         ("no_market_data", set_on(market, last_price=1_000)),
         ("stale_market_data", set_on(market, last_ns=broken.now_ns)),
-        ("no_atr", coarse_atr),
-        ("order_size_too_small", plan(risk_ppm=9)),
-        ("order_unknown", found),
+        ("no_atr", broken.know_ranges),
+        ("order_size_too_small", broken.afford),
+        ("order_unknown", broken.find),
         ("open_orders", limit(open_orders_max=2)),
         ("order_size", limit(order_lots_max=9)),
         ("order_notional", limit(order_notional_max=10**6)),
@@ -136,10 +142,16 @@ def test_the_first_reason_is_told_and_repaired_and_then_the_next_one_comes_up() 
         ("sharpe", limit(sharpe_milli_min=None)),
         ("no_book", lambda: None),
     ]
+
+
+def test_the_first_reason_is_told_and_repaired_and_then_the_next_one_comes_up() -> None:
+    broken = Broken()
+    desk, state = broken.desk, broken.desk.engine.state
+    market = state.desks[broken.symbol]
     state.tally.sharpe_milli = 0
     state.rate.made_ns.extend([broken.now_ns] * 2)
     market.ask, market.quote_ns = 1_001, broken.now_ns
-    for code, repair in ladder:
+    for code, repair in ladder_of(broken):
         assert broken.said() == code
         assert code in REASONS
         repair()

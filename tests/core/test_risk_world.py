@@ -35,7 +35,7 @@ from ztb.core.policy import Decision
 from ztb.core.rules import Exits
 
 TIGHT = replace(
-    LIMITS, exposure_max=80_000, leverage_ppm_max=75_000, orders_per_day_max=400, day_notional_max=10**7,
+    LIMITS, exposure_max=66_000, leverage_ppm_max=75_000, orders_per_day_max=400, day_notional_max=10**7,
     losses_in_row_max=4, trade_loss_max=900, price_move_ppm_max=70_000, fill_slippage_ppm_max=2_000,
     daily_loss_ppm_max=600, open_orders_max=6, orders_per_minute_max=12,
 )  # fmt: skip

@@ -102,15 +102,18 @@ class Risk:
         if order is None:
             return apply_order_event(state, event, now_ns)
         desk = state.desks[order.instrument]
-        known, closed = len(order.fills), desk.closed_trades
+        known, closed = order.filled_lots, desk.closed_trades
         booked = apply_order_event(state, event, now_ns)
-        rules = self.rules
+        rules, ledger = self.rules, state.ledger
         if rules.watches_position:
             desk.forget_band()
-        ledger = state.ledger
-        losses = _NOTHING if ledger.equity >= self.floor and ledger.peak <= self.floor_peak else self.losses(now_ns)
-        is_large = abs(desk.position.lots) > rules.limits.position_lots_max
-        if len(order.fills) == known or not (rules.watches_fills or is_large or state.control.reduce_only_reasons):
+        losses: Sequence[Command] = _NOTHING
+        if ledger.equity < self.floor or ledger.peak > self.floor_peak:
+            losses = self.losses(now_ns)
+        lots_max = rules.limits.position_lots_max
+        is_watched = rules.watches_fills or state.control.reduce_only_reasons
+        is_new = order.filled_lots != known
+        if not is_new or (not is_watched and -lots_max <= desk.position.lots <= lots_max):
             return [*booked, *losses] if losses else booked
         tripped = self._evaluate(now_ns, judge_fill, state, rules, desk, order, event, closed, now_ns)
         return [*booked, *losses, *tripped]
