@@ -23,7 +23,7 @@ KEY: Final = "11111111-2222-3333-4444-555555555555"
 SECRET: Final = "66666666-7777-8888-9999-000000000000"
 OVERRIDES: Final = (
     "venue.name=gmo", "venue.instrument=BTC", "limits.orders_per_minute_max=600", "sizing.capital=100000000",
-    "limits.order_notional_max=1000000", "limits.position_notional_max=50000000",
+    "limits.order_notional_max=1000000", "limits.position_notional_max=50000000", "limits.daily_loss_max=900000",
 )  # fmt: skip
 
 

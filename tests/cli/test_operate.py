@@ -229,13 +229,18 @@ def test_kill_and_resume_are_confirmed_by_the_trader_and_stand_in_its_journal(ru
     assert not (running.runtime_dir / "operator" / "kill").exists()
     assert [body(record)["reason"] for record in records(running.state_dir, "resume")] == ["it was a drill"]
     assert running.status()["kill"]["on"] is False
-    outcome = ztb("resume", "--reason", "once more", *running.places)
+    lifted = 0
+    while not (outcome := ztb("resume", "--reason", "once more", *running.places)).stdout.startswith("nothing"):
+        # The conservative limits let the instrument cool down after a loss.
+        assert "lifted: the pause of btc_jpy" in outcome.stdout
+        lifted += 1
+        assert lifted <= 3, outcome.stdout
     assert (outcome.exit_code, outcome.stdout) == (
         0,
         "nothing to resume: trading; within the conservative limits that a kill left; `ztb risk profile configured` "
         "ends them\n",
     )
-    assert len(records(running.state_dir, "resume")) == 1
+    assert len(records(running.state_dir, "resume")) == 1 + lifted
 
 
 @pytest.mark.parametrize("reason", ["x" * 400, "価" * 133])

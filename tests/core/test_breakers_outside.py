@@ -147,6 +147,19 @@ def test_a_position_whose_price_is_too_old_pauses_its_instrument() -> None:
     assert desk.refused(BUY) == "paused"
 
 
+def test_a_price_of_the_session_before_is_as_old_as_this_session() -> None:
+    desk = with_limits(stale_ns_max=10 * SECOND)
+    desk.market(1_000)
+    desk.bought()
+    desk.wait(3_600 * SECOND)
+    desk.step(Started(desk.now_ns, "install", 2))
+    desk.step(Reconciled(desk.now_ns, True))
+    for waited_ns, expected in ((0, []), (10 * SECOND, []), (1, ["stale_mark"])):
+        desk.wait(waited_ns)
+        desk.step(Timer(desk.now_ns))
+        assert trips(desk) == expected
+
+
 def test_a_stream_without_data_lets_positions_shrink_and_clears_by_itself() -> None:
     desk = with_limits()
     desk.bought()

@@ -227,9 +227,10 @@ def setting(**values: object) -> list[str]:
 
 BUSY = setting(
     policy__parameters__fast=2, policy__parameters__slow=4, policy__parameters__bar_seconds=0,
-    sizing__order_size="0.0010", limits__orders_per_minute_max=600,
+    sizing__order_size="0.0010", limits__orders_per_minute_max=600, risk__conservative_after_kill="false",
 )  # fmt: skip
-"""Averages so short that orders are always on their way, and orders so small that no loss limit is reached."""
+"""Averages so short that orders are always on their way, and orders so small that no loss limit is reached; what a kill
+leaves behind would hold them back."""
 
 
 def net(fills: list[dict[str, Any]]) -> tuple[Decimal, Decimal]:

@@ -196,12 +196,15 @@ def judge_feed(state: State, event: Feed, now_ns: int) -> list[Command]:
 
 
 def judge_marks(state: State, limits: Limits, now_ns: int) -> list[Command]:
-    """At each timer: a position, or a working order, whose price is too old to value it by."""
+    """At each timer: a position, or a working order, whose price is too old to value it by.
+
+    A price from before this session is as old as the session: its stream has had no time to bring another one.
+    """
     if state.control.level(now_ns) >= _NOT_TRADING:
         return []
     commands: list[Command] = []
     for symbol, desk in state.desks.items():
-        age_ns = now_ns - desk.last_ns
+        age_ns = now_ns - max(desk.last_ns, state.started_ns)
         if not desk.last_ns or age_ns <= limits.stale_ns_max:
             continue
         if desk.position.lots or any(order.instrument == symbol for order in state.working.values()):

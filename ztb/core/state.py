@@ -74,7 +74,7 @@ class State:
         "clock_backsteps", "clock_offset_ns", "clock_stage", "clock_uncertainty_ns", "control", "desks", "due_ns",
         "epoch", "failed_attempts", "feed_up", "feed_was_up", "flattening", "install", "ledger", "now_ns", "orders",
         "policy_suspended", "rate", "reacting_until_ns", "read_failures", "refused_in_row", "refused_market_events",
-        "rejections", "sequence", "settling", "tally", "told_peak", "trips", "working",
+        "rejections", "sequence", "settling", "started_ns", "tally", "told_peak", "trips", "working",
     )  # fmt: skip
 
     def __init__(self, config: EngineConfig) -> None:
@@ -107,6 +107,8 @@ class State:
         """Times in a row that orders and balances could not be read."""
         self.failed_attempts = 0
         """Times in a row that the market stream could not be had."""
+        self.started_ns = 0
+        """When this session began."""
         self.feed_was_up = False
         """In this session: a stream that comes back then may have missed something."""
         self.flattening: Flattening | None = None
@@ -162,6 +164,7 @@ class State:
             "reacting_until_ns": [[*key, until_ns] for key, until_ns in sorted(self.reacting_until_ns.items())],
             "told_peak": self.told_peak,
             "in_row": [self.refused_in_row, self.read_failures, self.failed_attempts],
+            "started_ns": self.started_ns,
             "feed_up": self.feed_up,
             "feed_was_up": self.feed_was_up,
             "policy_suspended": self.policy_suspended,
@@ -183,6 +186,7 @@ class State:
         self.due_ns = plain["due_ns"]
         self.install = plain["install"]
         self.epoch = plain["epoch"]
+        self.started_ns = plain["started_ns"]
         self.sequence = plain["sequence"]
         self.ledger.restore(plain["ledger"])
         for symbol, market in plain["markets"].items():

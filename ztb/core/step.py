@@ -323,6 +323,7 @@ class Engine:
         state = self.state
         state.install = event.install
         state.epoch = event.epoch
+        state.started_ns = now_ns
         state.control.reconciled = False
         state.control.stopping = False
         listen_anew(state, now_ns)

@@ -50,7 +50,7 @@ class Desk:
         self.server = server
         self.clock = ScriptedClock()
         way = None if uds is None else str(uds)
-        self.transport = Transport(server.url, uds=way, read_s_max=0.3, exchange_s_max=1.0)
+        self.transport = Transport(server.url, uds=way, read_s_max=1.0, exchange_s_max=5.0)
         self.limiter = Limiter(rules.RATE_RULES, clock=self.clock)
         self.public = CoinbasePublic(self.transport, limiter=self.limiter, clock=self.clock)
         self.calls = SignedCalls(
