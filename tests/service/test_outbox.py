@@ -183,8 +183,8 @@ def test_a_closed_gate_uses_nothing_up(tmp_path: Path) -> None:
         scene.state.control.killed = True
         told = await scene.settle()
         assert scene.account.placed == []
-        assert isinstance(told[-1], OrderRejected)
-        assert told[-1].code == "killed"
+        # The intent may still become durable after the refusal; that is told too.
+        assert [one.code for one in told if isinstance(one, OrderRejected)] == ["killed"]
 
     played(tmp_path, act)
 

@@ -26,7 +26,7 @@ POSITION_LOTS_MAX = 30
 """Three orders: the limit is reached all the time, which is the point."""
 LOOK_S = 0.5
 PEACE_S_MAX = 120.0
-STUCK_S_MAX = 60.0
+STUCK_S_MAX = 240.0
 """So long without an order, and something holds the trader back for good."""
 RICH = {"jpy": "100000000", "btc": "1.0"}
 """Enough to pay the fees of many thousand orders."""
