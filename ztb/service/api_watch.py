@@ -22,8 +22,9 @@ from ztb.venues.port import HeadRoom
 LOOK_S: Final = 1.0
 WINDOW_NS: Final = 60_000_000_000
 AGAIN_NS: Final = 30_000_000_000
-LOOKS_AT_RATE: Final = 10
-"""Nearly all of a small limit is used up again and again by honest work; so it counts when it lasts."""
+LOOKS_AT_RATE: Final = 90
+"""Nearly all of a small limit is used up again and again by honest work; so it counts when it lasts for longer than the
+longest window of a limit, a minute."""
 
 
 class ApiWatch:
