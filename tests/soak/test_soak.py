@@ -16,7 +16,7 @@ from tests.soak.protocols import PROTOCOLS
 
 ORDERS = int(os.environ.get("ZTB_SOAK_ORDERS", "150"))
 SEED = int(os.environ.get("ZTB_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
-TIME_SCALE = 100.0
+TIME_SCALE = 250.0
 
 
 @pytest.mark.long
