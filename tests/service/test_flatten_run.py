@@ -220,7 +220,7 @@ def test_a_frozen_trader_that_is_spared_sends_nothing_when_it_wakes_up(tmp_path:
         assert flat.orders_received() == before
         if done.returncode == 0:
             nothing_is_left(flat)
-            assert running.process.returncode == 75
+            assert running.process.returncode == 75, running.text()[-3000:]
             assert "was taken over" in running.wait_for("session_failed")["text"]
             told = running.status()
             assert told["kill"]["source"] == "direct flatten", "what the one that was frozen believes hides nothing"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from ztb.core.error import InvariantBroken, StoreError, ZtbError
+from ztb.core.error import InvariantBroken, StoreError, StoreLocked, ZtbError
 from ztb.service.supervision import Supervisor
 
 
@@ -52,6 +52,18 @@ def test_a_task_that_raises_ends_the_session_with_its_error() -> None:
         await scene.supervisor.until_ended()
         assert scene.supervisor.failure is error
         assert scene.told == [error]
+
+    supervised(act)
+
+
+def test_a_failure_is_told_by_its_reason_where_somebody_knows_it() -> None:
+    async def act(scene: Scene) -> None:
+        behind = StoreLocked("another process took the directory")
+        scene.supervisor.explain = lambda error: behind if isinstance(error, StoreError) else error
+        scene.supervisor.spawn("loud", broken(StoreError("locked")))
+        await scene.supervisor.until_ended()
+        assert scene.supervisor.failure is behind
+        assert scene.told == [behind]
 
     supervised(act)
 

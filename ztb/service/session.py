@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Any, Final
 
-from ztb.core.error import InvariantBroken, StoreLocked, ZtbError
+from ztb.core.error import StoreError, StoreLocked, ZtbError
 from ztb.core.event import Feed, Kill, Started, Timer
 from ztb.host.log import INFO, WARNING, get_log
 from ztb.service import status
@@ -89,9 +89,8 @@ class Session:
         )
         is_disk_well = True
         try:
-            writer = JournalWriter(
-                store.journal, on_failure=lambda error: self._supervisor.fail(_taken_over(store) or error)
-            )
+            self._supervisor.explain = lambda error: _taken_over(store, error)
+            writer = JournalWriter(store.journal, on_failure=self._supervisor.fail)
             try:
                 await self._run_with_store(store, writer)
             finally:
@@ -259,10 +258,14 @@ def spare_what_stays() -> None:
     gc.freeze()
 
 
-def _taken_over(store: OpenedStore) -> StoreLocked | None:
+def _taken_over(store: OpenedStore, error: ZtbError) -> ZtbError:
     """Why nothing can be written any more, where it is not the disk's fault."""
-    if not store.is_taken_over():
-        return None
+    if not isinstance(error, StoreError) or not store.is_taken_over():
+        return error
+    return _lost(store)
+
+
+def _lost(store: OpenedStore) -> StoreLocked:
     return StoreLocked(
         f"{store.directory} was taken over by another process while this one was frozen; nothing was sent since",
         remedy="`ztb status` and `ztb audit show` tell what that one did; start again when it is done",
@@ -273,7 +276,7 @@ async def _stay_inside(store: OpenedStore) -> None:
     """Until another process has taken the directory over: then nothing leaves any more, and this one has to end."""
     while not store.is_taken_over():  # noqa: ASYNC110 - whoever takes it over is another process
         await asyncio.sleep(FENCE_WALL_S)
-    raise _taken_over(store) or InvariantBroken("it was taken over just now")
+    raise _lost(store)
 
 
 async def _close(link: VenueLink) -> None:

@@ -25,6 +25,8 @@ class Supervisor:
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._ended = asyncio.Event()
         self.failure: ZtbError | None = None
+        self.explain: Callable[[ZtbError], ZtbError] = lambda error: error
+        """What lies behind a failure, where somebody knows better than the task that saw it."""
         self.is_hurried = False
         """Asked to stop more than once: nothing is waited for any more."""
 
@@ -43,7 +45,7 @@ class Supervisor:
         """End the session with ``error``; only the first one counts."""
         if self.failure is not None:
             return
-        self.failure = error if isinstance(error, ZtbError) else _defect(name, error)
+        self.failure = self.explain(error if isinstance(error, ZtbError) else _defect(name, error))
         self._on_failure(self.failure)
         log.error("session_failed", str(self.failure))
         self._ended.set()
